@@ -1,0 +1,60 @@
+// Error numbers on the wire. A hypercall answers with the negative of one of these.
+#pragma once
+
+#include <stdint.h>
+
+namespace xylem::abi {
+
+enum class Errno : int32_t {
+    perm = 1,
+    noent = 2,
+    srch = 3,
+    intr = 4,
+    io = 5,
+    nxio = 6,
+    too_big = 7,
+    noexec = 8,
+    badf = 9,
+    child = 10,
+    again = 11,
+    nomem = 12,
+    acces = 13,
+    fault = 14,
+    busy = 16,
+    exist = 17,
+    xdev = 18,
+    nodev = 19,
+    notdir = 20,
+    isdir = 21,
+    inval = 22,
+    nfile = 23,
+    mfile = 24,
+    nospc = 28,
+    rofs = 30,
+    mlink = 31,
+    dom = 33,
+    range = 34,
+    deadlk = 35,
+    nametoolong = 36,
+    nolck = 37,
+    nosys = 38,
+    notempty = 39,
+    nodata = 61,
+    time = 62,
+    badmsg = 74,
+    overflow = 75,
+    ilseq = 84,
+    restart = 85,
+    notsock = 88,
+    msgsize = 90,
+    opnotsupp = 95,
+    addrinuse = 98,
+    addrnotavail = 99,
+    nobufs = 105,
+    isconn = 106,
+    notconn = 107,
+    timedout = 110,
+    connrefused = 111,
+};
+
+}
