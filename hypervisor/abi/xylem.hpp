@@ -1,0 +1,26 @@
+// Our one private hypercall, number 55 (arch_7): questions that a test or an operator asks the running hypervisor.
+// Only a privileged domain may ask. It is no part of Xen's ABI, and nothing a guest needs.
+#pragma once
+
+#include "hypervisor/abi/hypercall.hpp"
+#include "hypervisor/abi/types.hpp"
+
+namespace xylem::abi {
+
+inline constexpr HypercallNumber xylem_op_number = HypercallNumber::arch_7;
+
+enum class XylemCmd : uint32_t {
+    /// Checks the invariants of the whole machine. Writes a text of at most `size` bytes into `text`, how long the whole
+    /// text is into `length`, and answers with the count of violations.
+    audit = 0,
+};
+
+struct XylemOp {
+    XylemCmd cmd;
+    uint32_t flags; // must be 0
+    GuestHandle<char> text;
+    uint64_t size;   // in: bytes at `text`
+    uint64_t length; // out: bytes of the whole answer, which may be more than `size`
+};
+
+}
