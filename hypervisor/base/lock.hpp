@@ -1,0 +1,102 @@
+// Spin locks with ranks, and data that lives inside its lock.
+//
+// The hypervisor runs with interrupts off: a lock is never taken from an interrupt that interrupted its holder. What a
+// waiter owes is to serve the other processors' requests (TLB flushes) while it spins, else two processors could wait for
+// each other: machine::relax() does that.
+//
+// Ranks: a processor takes locks in ascending rank only. The order stands in LockRank and is asserted in debug and host builds.
+#pragma once
+
+#include "hypervisor/base/types.hpp"
+
+namespace xylem {
+
+enum class LockRank : u8 {
+    domain_list = 1,  // the table of domains
+    domctl = 2,       // one domain's life: creation, destruction
+    grant = 3,        // a domain's grant table; two domains': the lower domid's first
+    event = 4,        // a domain's event channels; two domains': the lower domid's first
+    page_alloc = 5,   // a domain's list of pages
+    heap = 6,         // the machine's free memory
+    sched = 7,        // a processor's run queue
+    timer = 8,        // a processor's timers
+    irq = 9,          // interrupt descriptors and controllers
+    console = 10,     // log ring and serial port
+};
+
+namespace machine {
+/// One turn of a spin wait: pauses, and serves what other processors ask of this one.
+void relax();
+/// Checks that a lock of `rank` may be taken now, and notes it as held (debug and host builds; empty otherwise).
+void lock_taken(LockRank rank);
+void lock_released(LockRank rank);
+}
+
+class SpinLock {
+public:
+    explicit constexpr SpinLock(LockRank rank) : rank_(rank) {}
+    SpinLock(const SpinLock&) = delete;
+    SpinLock& operator=(const SpinLock&) = delete;
+
+    void lock()
+    {
+        machine::lock_taken(rank_);
+        while (__atomic_exchange_n(&held_, true, __ATOMIC_ACQUIRE))
+            while (__atomic_load_n(&held_, __ATOMIC_RELAXED))
+                machine::relax();
+    }
+    bool try_lock()
+    {
+        if (__atomic_exchange_n(&held_, true, __ATOMIC_ACQUIRE))
+            return false;
+        machine::lock_taken(rank_);
+        return true;
+    }
+    void unlock()
+    {
+        __atomic_store_n(&held_, false, __ATOMIC_RELEASE);
+        machine::lock_released(rank_);
+    }
+    bool held() const { return __atomic_load_n(&held_, __ATOMIC_RELAXED); }
+
+private:
+    bool held_ = false;
+    LockRank rank_;
+};
+
+/// Holds a lock for a scope.
+class LockGuard {
+public:
+    explicit LockGuard(SpinLock& lock) : lock_(lock) { lock_.lock(); }
+    ~LockGuard() { lock_.unlock(); }
+    LockGuard(const LockGuard&) = delete;
+    LockGuard& operator=(const LockGuard&) = delete;
+
+private:
+    SpinLock& lock_;
+};
+
+/// Data that can be reached only through its lock.
+template <typename T, LockRank Rank> class Guarded {
+public:
+    class Access {
+    public:
+        explicit Access(Guarded& guarded) : guarded_(guarded) { guarded_.lock_.lock(); }
+        ~Access() { guarded_.lock_.unlock(); }
+        Access(const Access&) = delete;
+        Access& operator=(const Access&) = delete;
+        T* operator->() { return &guarded_.data_; }
+        T& operator*() { return guarded_.data_; }
+
+    private:
+        Guarded& guarded_;
+    };
+
+    Access lock() { return Access(*this); }
+
+private:
+    SpinLock lock_{Rank};
+    T data_{};
+};
+
+}

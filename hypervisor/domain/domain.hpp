@@ -1,0 +1,86 @@
+// A domain: a guest with its memory, its vCPUs, its event channels and its grants.
+#pragma once
+
+#include "event_channels/event_channels.hpp"
+#include "grant_tables/grant_tables.hpp"
+#include "hypervisor/abi/shared_info.hpp"
+#include "hypervisor/base/lock.hpp"
+#include "hypervisor/base/result.hpp"
+#include "hypervisor/base/types.hpp"
+#include "hypervisor/domain/cpu_policy.hpp"
+#include "hypervisor/domain/vcpu.hpp"
+#include "hypervisor/mm/owner.hpp"
+
+namespace xylem {
+
+inline constexpr unsigned max_vcpus = 64;
+
+/// What a domain may do to others and to the machine.
+enum class Privilege : u8 { none, control };
+
+enum class LifeState : u8 { alive, dying, dead };
+
+struct Domain {
+    DomId id{};
+    Privilege privilege = Privilege::none;
+    bool is_hardware_domain = false; ///< dom0: gets hardware interrupts, ports, MMIO
+
+    mm::Owner memory;                ///< pages owned, limits
+    event_channels::Table events;
+    grant_tables::Table grants;
+    CpuPolicy* policy = nullptr;
+
+    abi::SharedInfo* shared_info = nullptr;
+    Mfn shared_info_mfn{};
+    Mfn perdomain_l3{};              ///< what slot 260 of each of its roots points to: GDT and LDT windows
+
+    u64 vm_assist = 0;
+    u8 handle[16] = {};
+    unsigned vcpu_limit = 0;
+    Vcpu* vcpus[max_vcpus] = {};
+
+    LifeState life = LifeState::alive;
+    u32 references = 1;              ///< domain_get/put
+    u32 controller_pause_count = 0;
+    bool creation_finished = false;
+    bool shutting_down = false, shut_down = false;
+    u8 shutdown_code = 0xff;
+
+    u64 wallclock_offset = 0;
+    u32 pci_cf8 = 0;
+
+    Vcpu* vcpu(VcpuId which) const { return which.value < vcpu_limit ? vcpus[which.value] : nullptr; }
+    bool privileged() const { return privilege == Privilege::control; }
+    bool vm_assist_enabled(unsigned type) const { return vm_assist >> type & 1; }
+};
+
+/// A reference to a live domain; the domain's memory stays until it is put.
+class DomainRef {
+public:
+    DomainRef() = default;
+    explicit DomainRef(Domain* domain) : domain_(domain) {}
+    DomainRef(DomainRef&& other) noexcept : domain_(other.domain_) { other.domain_ = nullptr; }
+    DomainRef& operator=(DomainRef&& other) noexcept
+    {
+        Domain* taken = other.domain_;
+        other.domain_ = domain_;
+        domain_ = taken;
+        return *this;
+    }
+    ~DomainRef();
+    Domain* operator->() const { return domain_; }
+    Domain& operator*() const { return *domain_; }
+    Domain* get() const { return domain_; }
+
+private:
+    Domain* domain_ = nullptr;
+};
+
+/// Finds a domain by its id. domid_self is not resolved here. @return NoSuchDomain
+Result<DomainRef> find_domain(DomId id);
+/// Resolves domid_self to the caller. @return NoSuchDomain
+Result<DomainRef> find_domain_or_self(Domain& caller, DomId id);
+/// Ends a domain for its own fault: its vCPUs stop, its shutdown reason is `crash`. Returns to the caller.
+void crash_domain(Domain& domain, const char* why);
+
+}
