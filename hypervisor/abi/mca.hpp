@@ -32,30 +32,30 @@ struct McaFetch {
 };
 
 struct McaLogicalCpu {
-    uint32_t cpunr;
-    uint32_t chipid;
-    uint16_t coreid;
-    uint16_t threadid;
-    uint32_t apicid;
-    uint32_t clusterid;
-    uint32_t ncores;
-    uint32_t ncores_active;
-    uint32_t nthreads;
-    uint32_t cpuid_level;
-    uint32_t family;
-    uint32_t vendor;
-    uint32_t model;
-    uint32_t step;
-    char vendorid[16];
-    char brandid[64];
-    uint32_t cpu_caps[7];
-    uint32_t cache_size;
-    uint32_t cache_alignment;
-    uint32_t nmsrvals;
+    uint32_t mc_cpunr;
+    uint32_t mc_chipid;
+    uint16_t mc_coreid;
+    uint16_t mc_threadid;
+    uint32_t mc_apicid;
+    uint32_t mc_clusterid;
+    uint32_t mc_ncores;
+    uint32_t mc_ncores_active;
+    uint32_t mc_nthreads;
+    int32_t mc_cpuid_level;
+    uint32_t mc_family;
+    uint32_t mc_vendor;
+    uint32_t mc_model;
+    uint32_t mc_step;
+    char mc_vendorid[16];
+    char mc_brandid[64];
+    uint32_t mc_cpu_caps[7];
+    uint32_t mc_cache_size;
+    uint32_t mc_cache_alignment;
+    int32_t mc_nmsrvals;
     struct Msr {
         uint64_t reg;
         uint64_t value;
-    } msrvalues[8];
+    } mc_msrvalues[8];
 };
 
 struct McaPhyscpuinfo {
@@ -68,8 +68,8 @@ struct McaOp {
     McaCmd cmd;
     uint32_t interface_version;
     union Argument {
-        McaFetch fetch;
-        McaPhyscpuinfo physcpuinfo;
+        McaFetch mc_fetch;
+        McaPhyscpuinfo mc_physcpuinfo;
         uint8_t pad[144];
     } u;
 };

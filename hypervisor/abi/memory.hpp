@@ -129,6 +129,8 @@ struct [[gnu::packed]] E820Entry {
     uint32_t type;
 };
 
+static_assert(sizeof(E820Entry) == 20);
+
 enum class E820Type : uint32_t { ram = 1, reserved = 2, acpi = 3, nvs = 4, unusable = 5 };
 
 struct PodTarget {

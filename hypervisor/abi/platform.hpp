@@ -1,4 +1,5 @@
-// platform_op: what only the kernel that runs the platform may do: set the clock, ask the firmware, sleep, count processors.
+// platform_op: what only the kernel that runs the platform may do: set the clock, ask the firmware, sleep, count
+// processors.
 #pragma once
 
 #include "hypervisor/abi/types.hpp"
@@ -159,11 +160,12 @@ struct PlatformGetidletime {
 
 enum class PminfoType : uint32_t { cx = 0, px = 1, tx = 2, pdc = 3 };
 
-/// Power states and frequencies, which dom0 reads from ACPI. What follows `id` and `type` is opaque here: see the manual.
+/// Power states and frequencies, which dom0 reads from ACPI. What follows `id` and `type` depends on the type; nothing
+/// here looks into it.
 struct PlatformSetProcessorPminfo {
     uint32_t id;
     PminfoType type;
-    uint8_t detail[112];
+    uint64_t u[13];
 };
 
 struct PlatformPcpuinfo {

@@ -48,7 +48,14 @@ struct SysctlReadconsole {
     uint32_t count;
 };
 
-enum class TbufCmd : uint32_t { get_info = 0, set_cpu_mask = 1, set_evt_mask = 2, set_size = 3, enable = 4, disable = 5 };
+enum class TbufCmd : uint32_t {
+    get_info = 0,
+    set_cpu_mask = 1,
+    set_evt_mask = 2,
+    set_size = 3,
+    enable = 4,
+    disable = 5
+};
 
 struct SysctlTbufOp {
     TbufCmd cmd;

@@ -1,4 +1,5 @@
-// Traps, callbacks and the registers of a guest: what set_trap_table, set_callbacks, callback_op, nmi_op and iret carry.
+// Traps, callbacks and the registers of a guest: what set_trap_table, set_callbacks, callback_op, nmi_op and iret
+// carry.
 #pragma once
 
 #include "hypervisor/abi/types.hpp"

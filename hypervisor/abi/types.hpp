@@ -1,7 +1,7 @@
 // What every other header of the wire ABI is made of: raw domain numbers, frame numbers, and pointers into a guest.
 //
-// The ABI is Xen 4.17's for x86-64. These headers are freestanding; a unit test compares each size, offset and number with
-// the public headers of Debian's libxen-dev.
+// The ABI is Xen 4.17's for x86-64. These headers are freestanding; a unit test compares each size, offset and number
+// with the public headers of Debian's libxen-dev.
 #pragma once
 
 #include <stddef.h>

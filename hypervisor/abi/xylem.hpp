@@ -10,7 +10,8 @@ namespace xylem::abi {
 inline constexpr HypercallNumber xylem_op_number = HypercallNumber::arch_7;
 
 enum class XylemCmd : uint32_t {
-    /// Checks the invariants of the whole machine. Writes a text of at most `size` bytes into `text`, how long the whole
+    /// Checks the invariants of the whole machine. Writes a text of at most `size` bytes into `text`, how long the
+    /// whole
     /// text is into `length`, and answers with the count of violations.
     audit = 0,
 };

@@ -1,7 +1,7 @@
 // The shared page of a request-response ring: its layout and the arithmetic on its free-running indices.
 //
-// A ring holds a power of two of slots; index i stands for slot i mod slots. The producer of requests is the frontend, of
-// responses the backend. A side asks to be woken by writing the index after which it cares into the event field.
+// A ring holds a power of two of slots; index i stands for slot i mod slots. The producer of requests is the frontend,
+// of responses the backend. A side asks to be woken by writing the index after which it cares into the event field.
 #pragma once
 
 #include <stddef.h>

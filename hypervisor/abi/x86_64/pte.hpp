@@ -18,7 +18,8 @@ inline constexpr uint64_t page_size = uint64_t{1} << 7; // in an L2 or L3 entry
 inline constexpr uint64_t global = uint64_t{1} << 8;
 inline constexpr uint64_t available = uint64_t{7} << 9;
 inline constexpr uint64_t available_shift = 9;
-/// Marks a page of the guest's kernel in an L1 entry: the guest asked for US=0, and no hardware bit can say so in ring 3.
+/// Marks a page of the guest's kernel in an L1 entry: the guest asked for US=0, and no hardware bit can say so in
+/// ring 3.
 inline constexpr uint64_t guest_kernel = uint64_t{1} << 52;
 inline constexpr uint64_t available_high = uint64_t{0x7FF} << 52; // bits 52-62
 inline constexpr uint64_t no_execute = uint64_t{1} << 63;
