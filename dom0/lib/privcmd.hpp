@@ -77,18 +77,26 @@ private:
     HypercallMemory memory_;
 };
 
+/// How many of them: so that a count is never taken for a value.
+struct Elements {
+    std::size_t count;
+};
+
 /// Structs in hypercall memory: copied in at construction, to be read back after the call.
 template <typename T> class Bounce {
     static_assert(std::is_trivially_copyable_v<T>);
 
 public:
     Bounce(Privcmd& privcmd, const T& value) : Bounce(privcmd, std::span<const T>(&value, 1)) {}
-    Bounce(Privcmd& privcmd, std::span<const T> values) : Bounce(privcmd, values.size())
+    Bounce(Privcmd& privcmd, std::span<const T> values) : Bounce(privcmd, Elements{values.size()})
     {
         if (!values.empty())
             std::memcpy(block_.data(), values.data(), values.size_bytes());
     }
-    Bounce(Privcmd& privcmd, std::size_t count) : block_(privcmd.memory().take(count * sizeof(T))), count_(count) {}
+    Bounce(Privcmd& privcmd, Elements elements)
+        : block_(privcmd.memory().take(elements.count * sizeof(T))), count_(elements.count)
+    {
+    }
 
     u64 address() const { return block_.address(); }
     std::span<T> values() const { return {reinterpret_cast<T*>(block_.data()), count_}; }

@@ -1,5 +1,10 @@
 # dom0/: the libraries of programs that run in the control domain.
 
+APT_DEPS += libfmt-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
+
 DOM0_LIB := $(wildcard dom0/lib/*.cpp)
+DOM0_BUILDER := $(wildcard dom0/builder/*.cpp)
+DOM0_BUILDER_LDLIBS := -lz -llzma -lzstd -llz4 -lfmt
 
 $(eval $(call library,dom0,$(DOM0_LIB)))
+$(eval $(call library,builder,$(DOM0_BUILDER)))

@@ -1,0 +1,61 @@
+// A PV kernel as its file describes it: an ELF64 image, packed or not, with the notes by which it says what it wants.
+//
+// The file may be an administrator's mistake or a guest's own (PV GRUB, a kernel from a guest's disk): nothing in it is
+// believed before it has been checked against the file's size.
+#pragma once
+
+#include "hypervisor/base/types.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace xylem::dom0::builder {
+
+/// What the ELF notes of owner "Xen" ask for.
+struct KernelNotes {
+    u64 entry = 0;
+    u64 virt_base = 0;                 ///< the address of pfn 0
+    u64 paddr_offset = 0;              ///< the p_paddr of pfn 0
+    std::optional<u64> hypercall_page; ///< an address to be filled with hypercall stubs
+    std::optional<u64> init_p2m;       ///< an address at which to map the p2m list, away from the kernel
+    bool mod_start_pfn = false;        ///< the ramdisk need not be mapped
+    std::string guest_os;
+};
+
+/// A piece of the image, to be placed at pseudo-physical `address`: the bytes of `file`, then zeros up to `size`.
+struct Segment {
+    u64 address;
+    std::span<const std::byte> file;
+    u64 size;
+};
+
+struct Kernel {
+    std::vector<std::byte> unpacked; ///< holds the segments' bytes when the file was packed
+    std::vector<Segment> segments;
+    KernelNotes notes;
+    u64 end = 0; ///< of the highest segment, pseudo-physical
+};
+
+/// Reads a kernel from `file`, which must outlive the result.
+/// @throws BuildError  a sentence about the file, without its name ("it is neither an ELF file nor a bzImage")
+Kernel parse_kernel(std::span<const std::byte> file);
+
+/// A file mapped for reading.
+class MappedFile {
+public:
+    /// @throws std::system_error  it cannot be opened or mapped;  BuildError  it is empty or no regular file
+    explicit MappedFile(const std::string& path);
+    ~MappedFile();
+    MappedFile(const MappedFile&) = delete;
+    MappedFile& operator=(const MappedFile&) = delete;
+    std::span<const std::byte> bytes() const { return bytes_; }
+
+private:
+    std::span<const std::byte> bytes_;
+};
+
+}
