@@ -1,0 +1,6 @@
+# Unit tests of the code that stands between a guest's bytes and us: the instruction decoder and emulator, the kernel image
+# unpackers and parsers, and the CPU policy. The product sources themselves are linked by hypervisor.mk.
+
+APT_DEPS += libgtest-dev libgmock-dev libzydis-dev
+
+$(eval $(call unit_test,decode,tests/unit/decode/decode_test.cpp hypervisor/arch/x86_64/decode.cpp,-O2,-lZydis))
