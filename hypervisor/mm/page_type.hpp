@@ -1,0 +1,48 @@
+// Types of frames: how a frame becomes a page table, a descriptor page or a writable page, and ceases to be one.
+//
+// The argument. A frame's type can change only while its type count is zero, and a count above zero means that somebody uses
+// it as that type: so no frame is ever a page table and mapped writable. Validation reads the whole content and takes the
+// references that each entry stands for; invalidation gives them back.
+//
+// Validation and invalidation of levels 2 to 4 can take long. When the preemption check says so, a table becomes *partial*:
+// the state itself owns one type reference and one general reference, and `progress` says that entries [0, progress) hold
+// theirs.
+//  * On the way up, get_type() returns Preempted; its caller has taken nothing, and whoever asks next for the same type goes
+//    on from there and inherits the reference.
+//  * On the way down, put_type() has done its duty as far as its caller is concerned: the table waits in its owner's
+//    `unfinished` list, and finish_pending() goes on. A hypercall that may have put tables ends with finish_pending().
+// No table is thus half of anybody's entry: a parent has either a whole reference or none (XSA-299, XSA-310).
+#pragma once
+
+#include "hypervisor/base/result.hpp"
+#include "hypervisor/base/types.hpp"
+#include "hypervisor/mm/frame.hpp"
+
+namespace xylem::mm {
+
+struct Owner;
+
+/// Asked between entries of levels 2 to 4. Unset: never preempts.
+using PreemptionCheck = bool (*)();
+extern PreemptionCheck preemption_check;
+
+/// Takes a type reference to a frame on which the caller holds a general reference.
+/// @return Invalid  it is in use as another type, has too many references, or its content is not valid as this type
+///         NotPermitted, Busy  likewise, by what the entry at fault ran into
+///         Preempted  (levels 2 to 4) call again, after finish_pending()
+Result<void> get_type(Mfn mfn, PageType type);
+/// Gives it back. The last one invalidates a page table.
+void put_type(Mfn mfn);
+
+/// Takes a type reference to a frame that already is a validated `type`, and never validates.
+bool try_get_type(Mfn mfn, PageType type);
+
+/// Goes on with interrupted invalidations of tables of `owner`. @return Preempted  there is more to do
+Result<void> finish_pending(Owner& owner);
+
+/// Pins the frame as `type`. @return Invalid  not the owner's, or already pinned; else as get_type()
+Result<void> pin(Owner& owner, Mfn mfn, PageType type);
+/// @return Invalid  not the owner's, or not pinned
+Result<void> unpin(Owner& owner, Mfn mfn);
+
+}
