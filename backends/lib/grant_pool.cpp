@@ -1,0 +1,41 @@
+// See grant_pool.hpp.
+#include "backends/lib/grant_pool.hpp"
+
+namespace xylem::backends {
+
+bool GrantPool::make_room()
+{
+    if (pages_.size() < capacity_)
+        return true;
+    if (idle_.empty())
+        return false;
+    pages_.erase(idle_.front());
+    idle_.pop_front();
+    return true;
+}
+
+GrantPool::Acquired GrantPool::acquire(GrantRef ref)
+{
+    auto found = pages_.find(ref.value);
+    if (found == pages_.end()) {
+        if (!make_room())
+            return {Outcome::full, nullptr};
+        MappedPages mapping(memory_, {&ref, 1});
+        if (!mapping)
+            return {Outcome::refused, nullptr};
+        found = pages_.emplace(ref.value, Page{std::move(mapping), 0, {}}).first;
+    } else if (found->second.users == 0) {
+        idle_.erase(found->second.idle);
+    }
+    ++found->second.users;
+    return {Outcome::mapped, found->second.mapping.data()};
+}
+
+void GrantPool::release(GrantRef ref)
+{
+    Page& page = pages_.at(ref.value);
+    if (--page.users == 0)
+        page.idle = idle_.insert(idle_.end(), ref.value);
+}
+
+}

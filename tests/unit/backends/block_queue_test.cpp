@@ -1,0 +1,422 @@
+// The block backend's ring against a simulated frontend: data, errors, order, hostile rings, kill and resume.
+#include "backends/block/queue.hpp"
+#include "tests/unit/backends/fake_peer.hpp"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <random>
+
+namespace xylem::backends::block {
+
+using abi::io::BlkifOp;
+using abi::io::BlkifRequest;
+using abi::io::BlkifRequestIndirect;
+using abi::io::BlkifRequestSegment;
+using abi::io::BlkifResponse;
+using abi::io::BlkifStatus;
+using test::CountedSignal;
+using test::FakePeer;
+
+constexpr u64 disk_bytes = 1 << 20;
+
+/// A disk in memory, whose operations finish at once, or when the test says so, in the order it says.
+struct MemoryDisk : Disk {
+    const Geometry& geometry() const override { return shape; }
+    void submit(DiskJob& job) override
+    {
+        if (deferring)
+            waiting.push_back(&job);
+        else
+            perform(job);
+    }
+    void perform(DiskJob& job)
+    {
+        log.push_back(job.kind);
+        if (failure != 0)
+            return job.done(failure);
+        u64 at = job.offset;
+        for (const iovec& vector : job.vectors) {
+            if (job.kind == DiskJob::Kind::read)
+                std::memcpy(vector.iov_base, data.data() + at, vector.iov_len);
+            if (job.kind == DiskJob::Kind::write)
+                std::memcpy(data.data() + at, vector.iov_base, vector.iov_len);
+            at += vector.iov_len;
+        }
+        if (job.kind == DiskJob::Kind::discard)
+            std::memset(data.data() + job.offset, 0, job.bytes);
+        job.done(0);
+    }
+    void perform_waiting(std::mt19937* shuffle = nullptr)
+    {
+        std::vector<DiskJob*> batch;
+        batch.swap(waiting);
+        if (shuffle)
+            std::shuffle(batch.begin(), batch.end(), *shuffle);
+        for (DiskJob* job : batch)
+            perform(*job);
+    }
+
+    Geometry shape{.bytes = disk_bytes, .discards = true};
+    std::vector<std::byte> data = std::vector<std::byte>(disk_bytes);
+    std::vector<DiskJob*> waiting;
+    std::vector<DiskJob::Kind> log;
+    bool deferring = false;
+    int failure = 0;
+};
+
+/// A domain with a ring in page 0 and data pages behind it, a disk, and the backend's queue between them.
+struct Rig {
+    static constexpr u32 pages = 600;
+
+    explicit Rig(Grants how) : grants(how)
+    {
+        front.init();
+        connect();
+        queue->start();
+    }
+    void connect()
+    {
+        const GrantRef ring(0);
+        queue = std::make_unique<Queue>(QueueParts{loop, peer, disk, MappedPages(peer, {&ring, 1}), grants,
+                                                   "vbd 1/51712", [this] { broken = true; }});
+        queue->set_signal(std::make_unique<CountedSignal>(events));
+    }
+    /// The backend dies with whatever it had in hand, and its successor starts.
+    void kill_and_resume()
+    {
+        disk.waiting.clear();
+        queue.reset();
+        connect();
+        queue->resume();
+    }
+    void settle()
+    {
+        for (int i = 0; i < 6; ++i)
+            loop.turn(std::chrono::milliseconds(0));
+    }
+    BlkifResponse ask(const BlkifRequest& request)
+    {
+        front.push(request);
+        queue->serve();
+        settle();
+        const auto response = front.pop();
+        EXPECT_TRUE(response);
+        return response.value_or(BlkifResponse{});
+    }
+    static BlkifRequest request(BlkifOp operation, u64 id, u64 sector, std::vector<BlkifRequestSegment> segments)
+    {
+        BlkifRequest raw{};
+        raw.operation = operation;
+        raw.nr_segments = static_cast<u8>(segments.size());
+        raw.id = id;
+        raw.sector_number = sector;
+        std::copy(segments.begin(), segments.end(), raw.seg);
+        return raw;
+    }
+
+    EventLoop loop;
+    FakePeer peer{pages};
+    MemoryDisk disk;
+    test::FrontRing<BlkifRequest, BlkifResponse> front{peer.page(0)};
+    Grants grants;
+    unsigned events = 0;
+    bool broken = false;
+    std::unique_ptr<Queue> queue;
+};
+
+struct BlockQueue : testing::TestWithParam<Grants> {
+    Rig rig{GetParam()};
+};
+
+INSTANTIATE_TEST_SUITE_P(Grants, BlockQueue, testing::Values(Grants::copied, Grants::persistent), [](const auto& how) {
+    return how.param == Grants::copied ? std::string("copied") : std::string("persistent");
+});
+
+TEST_P(BlockQueue, WhatIsWrittenIsReadBack)
+{
+    std::memset(rig.peer.page(5), 0x5a, page_size);
+    const auto written = rig.ask(Rig::request(BlkifOp::write, 7, 100, {{5, 2, 5}}));
+    EXPECT_EQ(written.id, 7u);
+    EXPECT_EQ(written.operation, BlkifOp::write);
+    EXPECT_EQ(written.status, BlkifStatus::okay);
+    EXPECT_EQ(rig.disk.data[100 * 512], std::byte{0x5a});
+    EXPECT_EQ(rig.disk.data[104 * 512], std::byte{0});
+    EXPECT_EQ(rig.ask(Rig::request(BlkifOp::read, 8, 100, {{6, 0, 3}})).status, BlkifStatus::okay);
+    EXPECT_EQ(std::memcmp(rig.peer.page(6), rig.peer.page(5), 2048), 0);
+    EXPECT_EQ(rig.peer.page(6)[2048], std::byte{0});
+}
+
+TEST_P(BlockQueue, AFailingDiskGivesAnError)
+{
+    rig.disk.failure = EIO;
+    for (const BlkifOp operation : {BlkifOp::read, BlkifOp::write})
+        EXPECT_EQ(rig.ask(Rig::request(operation, 1, 0, {{5, 0, 7}})).status, BlkifStatus::error);
+    EXPECT_EQ(rig.ask(Rig::request(BlkifOp::flush_diskcache, 1, 0, {})).status, BlkifStatus::error);
+    rig.disk.failure = 0;
+    EXPECT_EQ(rig.ask(Rig::request(BlkifOp::read, 1, 0, {{5, 0, 7}})).status, BlkifStatus::okay);
+}
+
+TEST_P(BlockQueue, APageThatIsNotGrantedGivesAnError)
+{
+    rig.peer.revoke(9);
+    for (const BlkifOp operation : {BlkifOp::read, BlkifOp::write})
+        for (const u32 ref : {9u, 100000u, 0xffffffffu})
+            EXPECT_EQ(rig.ask(Rig::request(operation, 1, 0, {{5, 0, 7}, {ref, 0, 7}})).status, BlkifStatus::error);
+    EXPECT_EQ(rig.ask(Rig::request(BlkifOp::read, 1, 0, {{5, 0, 7}})).status, BlkifStatus::okay);
+}
+
+TEST_P(BlockQueue, AReadOnlyDiskRefusesWrites)
+{
+    rig.disk.shape.access = Access::read_only;
+    EXPECT_EQ(rig.ask(Rig::request(BlkifOp::write, 1, 0, {{5, 0, 7}})).status, BlkifStatus::error);
+    EXPECT_TRUE(rig.disk.log.empty());
+}
+
+TEST_P(BlockQueue, AnUnknownOperationIsNotSupported)
+{
+    EXPECT_EQ(rig.ask(Rig::request(static_cast<BlkifOp>(99), 3, 0, {})).status, BlkifStatus::eopnotsupp);
+}
+
+TEST_P(BlockQueue, AnIndirectRequestMovesUpToItsAdvertisedSegments)
+{
+    auto* descriptors = reinterpret_cast<BlkifRequestSegment*>(rig.peer.page(1));
+    for (u32 i = 0; i < max_indirect_segments; ++i) {
+        descriptors[i] = {10 + i, 0, 7};
+        std::memset(rig.peer.page(10 + i), static_cast<int>(i + 1), page_size);
+    }
+    BlkifRequestIndirect raw{};
+    raw.operation = BlkifOp::indirect;
+    raw.indirect_op = BlkifOp::write;
+    raw.nr_segments = max_indirect_segments;
+    raw.id = 5;
+    raw.indirect_grefs[0] = 1;
+    BlkifRequest request{};
+    std::memcpy(&request, &raw, sizeof raw);
+    const auto response = rig.ask(request);
+    EXPECT_EQ(response.operation, BlkifOp::write);
+    EXPECT_EQ(response.status, BlkifStatus::okay);
+    for (u32 i = 0; i < max_indirect_segments; ++i)
+        EXPECT_EQ(rig.disk.data[i * page_size], std::byte(i + 1));
+}
+
+TEST_P(BlockQueue, AnswersThatAreReadyTogetherCostOneEvent)
+{
+    for (u64 i = 0; i < 16; ++i)
+        rig.front.push(Rig::request(BlkifOp::read, i, i * 8, {{static_cast<u32>(5 + i), 0, 7}}));
+    rig.queue->serve();
+    EXPECT_EQ(rig.events, 1u);
+    EXPECT_EQ(rig.front.pop_all().size(), 16u);
+}
+
+TEST_P(BlockQueue, ABarrierWaitsForThoseBeforeItAndHoldsUpThoseAfterIt)
+{
+    rig.disk.deferring = true;
+    rig.front.push(Rig::request(BlkifOp::write, 0, 0, {{5, 0, 7}}));
+    rig.front.push(Rig::request(BlkifOp::write_barrier, 1, 8, {{6, 0, 7}}));
+    rig.front.push(Rig::request(BlkifOp::write, 2, 16, {{7, 0, 7}}));
+    rig.queue->serve();
+    EXPECT_EQ(rig.disk.waiting.size(), 1u);
+    for (const DiskJob::Kind next : {DiskJob::Kind::write, DiskJob::Kind::flush, DiskJob::Kind::write}) {
+        rig.disk.perform_waiting();
+        rig.settle();
+        ASSERT_EQ(rig.disk.waiting.size(), 1u);
+        EXPECT_EQ(rig.disk.waiting[0]->kind, next);
+    }
+    rig.disk.perform_waiting();
+    rig.settle();
+    EXPECT_EQ(rig.front.pop_all().size(), 3u);
+}
+
+// More data in flight than there are buffers: requests wait, none is lost, memory stays bounded.
+TEST_P(BlockQueue, RequestsWaitForBuffers)
+{
+    rig.disk.deferring = true;
+    auto* descriptors = reinterpret_cast<BlkifRequestSegment*>(rig.peer.page(1));
+    for (u32 i = 0; i < max_indirect_segments; ++i)
+        descriptors[i] = {10 + i, 0, 7};
+    BlkifRequestIndirect raw{};
+    raw.operation = BlkifOp::indirect;
+    raw.indirect_op = BlkifOp::read;
+    raw.nr_segments = max_indirect_segments;
+    raw.indirect_grefs[0] = 1;
+    BlkifRequest request{};
+    std::memcpy(&request, &raw, sizeof raw);
+    for (u32 i = 0; i < rig.front.size; ++i)
+        rig.front.push(request);
+    rig.queue->serve();
+    std::size_t answered = 0;
+    for (int i = 0; i < 100 && answered < rig.front.size; ++i) {
+        rig.disk.perform_waiting();
+        rig.settle();
+        answered += rig.front.pop_all().size();
+    }
+    EXPECT_EQ(answered, rig.front.size);
+}
+
+TEST_P(BlockQueue, ARingThatOverflowsClosesTheDevice)
+{
+    rig.front.header().req_prod = rig.front.size + 1;
+    rig.queue->serve();
+    rig.settle();
+    EXPECT_TRUE(rig.broken);
+    EXPECT_TRUE(rig.disk.log.empty());
+    rig.front.header().req_prod = 1;
+    rig.queue->serve();
+    EXPECT_TRUE(rig.disk.log.empty()) << "a broken ring stays closed";
+}
+
+TEST_P(BlockQueue, StoppingFinishesWhatIsInServiceAndTakesNoMore)
+{
+    rig.disk.deferring = true;
+    rig.front.push(Rig::request(BlkifOp::read, 0, 0, {{5, 0, 7}}));
+    rig.queue->serve();
+    rig.queue->stop_taking();
+    rig.front.push(Rig::request(BlkifOp::read, 1, 0, {{6, 0, 7}}));
+    rig.queue->serve();
+    EXPECT_FALSE(rig.queue->idle());
+    rig.disk.perform_waiting();
+    rig.settle();
+    EXPECT_TRUE(rig.queue->idle());
+    EXPECT_EQ(rig.front.pop_all().size(), 1u);
+}
+
+/// A frontend that keeps a model of the disk, and knows for each request in flight what a read must bring.
+class Workload {
+public:
+    Workload(Rig& rig, u32 seed) : rig_(rig), random_(seed), model_(disk_bytes / 512) {}
+
+    void run(unsigned steps, bool with_kills)
+    {
+        rig_.disk.deferring = true;
+        for (unsigned step = 0; step < steps; ++step) {
+            while (!rig_.front.full() && pick(3) != 0)
+                issue();
+            rig_.queue->serve();
+            if (pick(2) == 0)
+                rig_.disk.perform_waiting(&random_);
+            if (with_kills && pick(8) == 0)
+                rig_.kill_and_resume();
+            if (pick(2) == 0)
+                rig_.settle();
+            collect();
+        }
+        for (int i = 0; i < 200 && !in_flight_.empty(); ++i) {
+            rig_.queue->serve();
+            rig_.disk.perform_waiting(&random_);
+            rig_.settle();
+            collect();
+        }
+        EXPECT_TRUE(in_flight_.empty()) << in_flight_.size() << " requests were never answered";
+        for (u64 sector = 0; sector < model_.size(); ++sector)
+            ASSERT_EQ(static_cast<u8>(rig_.disk.data[sector * 512]), model_[sector]) << "sector " << sector;
+    }
+
+private:
+    struct Pending {
+        BlkifOp operation;
+        u64 sector;
+        u32 sectors;
+        u32 page;
+        u8 fill;
+    };
+
+    u32 pick(u32 below) { return static_cast<u32>(random_() % below); }
+
+    /// Each request uses a page of its own and sectors that no other in flight touches, as a block layer does.
+    void issue()
+    {
+        const u32 slot = pick(32);
+        if (in_flight_.contains(slot))
+            return;
+        Pending next{pick(2) ? BlkifOp::read : BlkifOp::write, slot * 64 + pick(56), 1 + pick(8), 2 + slot,
+                     static_cast<u8>(random_())};
+        if (pick(16) == 0)
+            next = {BlkifOp::flush_diskcache, 0, 0, 0, 0};
+        std::vector<BlkifRequestSegment> segments;
+        if (next.sectors > 0)
+            segments.push_back({next.page, 0, static_cast<u8>(next.sectors - 1)});
+        if (next.operation == BlkifOp::write)
+            std::memset(rig_.peer.page(next.page), next.fill, next.sectors * 512);
+        if (next.operation == BlkifOp::read)
+            std::memset(rig_.peer.page(next.page), 0xee, page_size);
+        in_flight_[slot] = next;
+        rig_.front.push(Rig::request(next.operation, slot, next.sector, segments));
+    }
+
+    void collect()
+    {
+        while (const auto response = rig_.front.pop()) {
+            const auto found = in_flight_.find(static_cast<u32>(response->id));
+            ASSERT_NE(found, in_flight_.end()) << "answered twice, or never asked: " << response->id;
+            const Pending& done = found->second;
+            ASSERT_EQ(response->status, BlkifStatus::okay);
+            ASSERT_EQ(response->operation, done.operation);
+            for (u32 i = 0; i < done.sectors; ++i) {
+                if (done.operation == BlkifOp::write)
+                    model_[done.sector + i] = done.fill;
+                else
+                    ASSERT_EQ(static_cast<u8>(rig_.peer.page(done.page)[i * 512]), model_[done.sector + i]);
+            }
+            in_flight_.erase(found);
+        }
+    }
+
+    Rig& rig_;
+    std::mt19937 random_;
+    std::vector<u8> model_;
+    std::map<u32, Pending> in_flight_;
+};
+
+TEST_P(BlockQueue, ARandomLoadReadsWhatItWrote)
+{
+    for (u32 seed = 1; seed <= 5; ++seed) {
+        Rig fresh(GetParam());
+        Workload(fresh, seed).run(1000, false);
+    }
+}
+
+TEST_P(BlockQueue, KillsLoseAndDoubleNoRequest)
+{
+    for (u32 seed = 1; seed <= 10; ++seed) {
+        Rig fresh(GetParam());
+        Workload(fresh, seed).run(1000, true);
+    }
+}
+
+// A frontend that writes anything anywhere in the ring: errors or a closed device, never more answers than requests,
+// and not a byte outside what it granted (the sanitizers watch).
+TEST_P(BlockQueue, AHostileRingIsHarmless)
+{
+    for (u32 seed = 1; seed <= 200; ++seed) {
+        Rig fresh(GetParam());
+        std::mt19937 random(seed);
+        fresh.disk.deferring = random() % 2;
+        for (int step = 0; step < 60 && !fresh.broken; ++step) {
+            BlkifRequest raw{};
+            for (std::size_t i = 0; i < sizeof raw; ++i)
+                reinterpret_cast<u8*>(&raw)[i] = static_cast<u8>(random());
+            if (random() % 4) { // close to valid
+                raw.operation = static_cast<BlkifOp>(random() % 8);
+                raw.nr_segments = static_cast<u8>(random() % 14);
+                raw.sector_number = random() % 2100;
+                for (auto& segment : raw.seg)
+                    segment = {static_cast<u32>(random() % (Rig::pages + 20)), static_cast<u8>(random() % 9),
+                               static_cast<u8>(random() % 9)};
+            }
+            if (!fresh.front.full())
+                fresh.front.push(raw);
+            if (random() % 40 == 0)
+                fresh.front.header().req_prod = static_cast<u32>(random());
+            if (random() % 10 == 0)
+                reinterpret_cast<u8*>(fresh.front.shared)[random() % page_size] = static_cast<u8>(random());
+            fresh.queue->serve();
+            fresh.disk.perform_waiting(&random);
+            fresh.settle();
+            if (random() % 16 == 0)
+                fresh.kill_and_resume();
+            fresh.front.consumed = fresh.front.header().rsp_prod;
+        }
+    }
+}
+
+}
