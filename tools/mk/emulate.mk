@@ -4,3 +4,8 @@
 APT_DEPS += libgtest-dev libgmock-dev libzydis-dev
 
 $(eval $(call unit_test,decode,tests/unit/decode/decode_test.cpp hypervisor/arch/x86_64/decode.cpp,-O2,-lZydis))
+
+APT_DEPS += liblzma-dev xz-utils
+UNPACK_SOURCES := $(addprefix hypervisor/boot/,unpack.cpp lzma2.cpp bcj_x86.cpp xz.cpp)
+
+$(eval $(call unit_test,xz,tests/unit/boot/xz_test.cpp $(UNPACK_SOURCES),-O2,-llzma))
