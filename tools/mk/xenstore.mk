@@ -1,0 +1,10 @@
+# xenstore/: the store's daemon, its client library and its command-line tools.
+
+APT_DEPS += libfmt-dev libcli11-dev libgtest-dev libgmock-dev xenstore-utils
+
+XENSTORE_STORE := $(wildcard xenstore/store/*.cpp)
+XENSTORE_DAEMON := $(wildcard xenstore/daemon/*.cpp)
+XENSTORE_CLIENT := $(wildcard xenstore/client/*.cpp)
+XENSTORE_COMMANDS := $(wildcard xenstore/commands/*.cpp)
+
+$(eval $(call library,xenstore_store,$(XENSTORE_STORE)))

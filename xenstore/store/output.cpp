@@ -1,0 +1,63 @@
+// See output.hpp.
+#include "xenstore/store/output.hpp"
+
+#include "xenstore/store/path.hpp"
+
+namespace xylem::xenstore {
+
+void Output::push_reply(const Message& message)
+{
+    items_.push_back({encode(message), false});
+    ++replies_;
+}
+
+Output::Pushed Output::push_event(std::string_view path, std::string_view token)
+{
+    Message event{XsMessageType::watch_event, 0, 0, {}};
+    event.payload.reserve(path.size() + token.size() + 2);
+    event.payload.append(path).append(1, '\0').append(token).append(1, '\0');
+    if (event.payload.size() > abi::io::xenstore_payload_max)
+        return Pushed::duplicate; // no client can be told
+    // Two domains may go in one breath: special events are counted by those who wait for them.
+    if (!is_special(path) && waiting_events_.contains(event.payload))
+        return Pushed::duplicate;
+    if (event_bytes_ + event.payload.size() > event_limit_)
+        return Pushed::refused;
+    event_bytes_ += event.payload.size();
+    items_.push_back({encode(event), true});
+    waiting_events_.insert(items_.back().payload());
+    return Pushed::queued;
+}
+
+std::string_view Output::front() const
+{
+    return items_.empty() ? std::string_view() : std::string_view(items_.front().bytes).substr(sent_);
+}
+
+void Output::pop(std::size_t bytes)
+{
+    sent_ += bytes;
+    const Item& item = items_.front();
+    if (sent_ < item.bytes.size())
+        return;
+    if (item.is_event) {
+        const auto waiting = waiting_events_.find(item.payload());
+        // An equal special event may be the one that is listed.
+        if (waiting != waiting_events_.end() && waiting->data() == item.payload().data())
+            waiting_events_.erase(waiting);
+        event_bytes_ -= item.payload().size();
+    } else {
+        --replies_;
+    }
+    items_.pop_front();
+    sent_ = 0;
+}
+
+void Output::clear()
+{
+    waiting_events_.clear();
+    items_.clear();
+    sent_ = replies_ = event_bytes_ = 0;
+}
+
+}

@@ -1,0 +1,52 @@
+// What waits to be read by one client: replies and events, encoded, in order.
+//
+// A client that does not read must not make us grow. Replies are bounded by the server, which takes no further request
+// while too many wait. Events are bounded here: one that equals an event still waiting is left out, since the client
+// will look at the store after it has read that one; one beyond the limit is refused, and the server remembers its
+// watch and reports it once, as changed as a whole, when the client reads again.
+#pragma once
+
+#include "xenstore/store/message.hpp"
+
+#include <deque>
+#include <unordered_set>
+
+namespace xylem::xenstore {
+
+class Output {
+public:
+    explicit Output(std::size_t event_limit) : event_limit_(event_limit) {}
+    Output(const Output&) = delete;
+    Output& operator=(const Output&) = delete;
+
+    void push_reply(const Message& message);
+    enum class Pushed { queued, duplicate, refused };
+    Pushed push_event(std::string_view path, std::string_view token);
+
+    bool empty() const { return items_.empty(); }
+    std::size_t replies() const { return replies_; }
+    std::size_t event_bytes() const { return event_bytes_; }
+    bool has_room_for_lost_events() const { return event_bytes_ <= event_limit_ / 2; }
+
+    /// The bytes to send next; empty when all is sent.
+    std::string_view front() const;
+    /// `bytes` of front() were sent.
+    void pop(std::size_t bytes);
+    void clear();
+
+private:
+    struct Item {
+        std::string bytes;
+        bool is_event;
+        std::string_view payload() const { return std::string_view(bytes).substr(sizeof(XsMessageHeader)); }
+    };
+
+    std::size_t event_limit_;
+    std::deque<Item> items_;
+    std::unordered_set<std::string_view> waiting_events_; ///< payloads, kept by items_
+    std::size_t sent_ = 0;                                ///< of the first item
+    std::size_t replies_ = 0;
+    std::size_t event_bytes_ = 0;
+};
+
+}

@@ -1,0 +1,103 @@
+// Server: transactions from their start to their end.
+#include "xenstore/store/server_state.hpp"
+
+#include <algorithm>
+
+namespace xylem::xenstore {
+
+Server::Reply Server::start_transaction(Request& request)
+{
+    Connection& connection = request.connection;
+    if (request.transaction)
+        return Error::Busy;
+    if (!connection.subject.is_privileged && connection.transactions.size() >= limits_.transactions)
+        return Error::NoSpace;
+    while (connection.next_transaction == 0 || connection.transactions.contains(connection.next_transaction))
+        ++connection.next_transaction;
+    const u32 id = connection.next_transaction++;
+    connection.transactions.emplace(id, Transaction(root_, changes_));
+    return string_reply(std::to_string(id));
+}
+
+Server::Reply Server::end_transaction(Request& request)
+{
+    const std::string_view verdict = TRY(only_string_of(request.payload()));
+    if (verdict != "T" && verdict != "F")
+        return Error::Invalid;
+    if (!request.transaction)
+        return Error::NoEntry;
+
+    // Whatever happens, the transaction is over.
+    Connection& connection = request.connection;
+    const u32 id = request.message.tx_id;
+    const auto found = connection.transactions.find(id);
+    const Transaction transaction = std::move(found->second);
+    request.transaction = nullptr;
+    connection.transactions.erase(found);
+    domain(connection.subject.domain).transaction_bytes -= transaction.bytes();
+
+    if (verdict == "F")
+        return ok_reply();
+    if (!transaction.is_valid_in(root_))
+        return Error::Again;
+    if (transaction.log().empty())
+        return ok_reply();
+
+    Draft draft(root_);
+    std::vector<Event> events; // one a path, with the node as it was before the path's first change
+    std::unordered_map<std::string_view, std::size_t> event_of_path;
+    for (const Change& step : transaction.log()) {
+        NodeRef before = draft.apply(step, ++generation_);
+        if (!transaction.wants_event_for(step.path))
+            continue;
+        const auto [entry, is_first] = event_of_path.try_emplace(step.path, events.size());
+        if (is_first)
+            events.push_back({step.path, std::move(before)});
+        events[entry->second].is_removal |= step.kind == Change::Kind::remove;
+    }
+    TRY(check_limits(request, draft, {}));
+    commit(draft, events);
+    return ok_reply();
+}
+
+void Server::drop_transactions(Connection& connection)
+{
+    Domain& owner = domain(connection.subject.domain);
+    for (const auto& [id, transaction] : connection.transactions)
+        owner.transaction_bytes -= transaction.bytes();
+    connection.transactions.clear();
+}
+
+/// A snapshot keeps alive the versions of nodes that have been replaced since. See Limits::snapshot_changes.
+void Server::doom_old_transactions()
+{
+    constexpr u64 interval = 256; // looking at every transaction at each change would cost too much
+    if (changes_ % interval != 0)
+        return;
+    for (auto& [id, connection] : connections_) {
+        const u64 factor = connection->subject.is_privileged ? privileged_queue_factor : 1;
+        for (auto& [number, transaction] : connection->transactions)
+            if (!transaction.is_doomed() && changes_ - transaction.started() > limits_.snapshot_changes * factor) {
+                domain(connection->subject.domain).transaction_bytes -= transaction.bytes();
+                transaction.doom();
+            }
+    }
+}
+
+/// A change that gives rights to a domain that is gone must not come into force for its successor.
+void Server::doom_transactions_naming(DomId id)
+{
+    const auto names_it = [&](const Change& step) {
+        return step.permissions && std::ranges::any_of(*step.permissions, [&](const Permission& permission) {
+                   return permission.domain == id && !permission.is_void;
+               });
+    };
+    for (auto& [number, connection] : connections_)
+        for (auto& [tx, transaction] : connection->transactions)
+            if (std::ranges::any_of(transaction.log(), names_it)) {
+                domain(connection->subject.domain).transaction_bytes -= transaction.bytes();
+                transaction.doom();
+            }
+}
+
+}

@@ -1,0 +1,67 @@
+// A transaction: a saved root, a private one, and a log of what was looked at and what was changed.
+//
+// It commits if everything it looked at still reads the same in the store of the commit; then its changes, replayed
+// there, do what they did in private, and the whole is as if it had run at that moment. So transactions on different
+// paths never fail each other, and a sibling's creation is no conflict for one who did not list the directory.
+#pragma once
+
+#include "xenstore/store/tree.hpp"
+
+#include <set>
+#include <unordered_map>
+
+namespace xylem::xenstore {
+
+/// What an operation may have learned of a path.
+enum class Aspect : u8 { existence = 1, value = 2, permissions = 4, children = 8 };
+constexpr Aspect operator|(Aspect a, Aspect b)
+{
+    return static_cast<Aspect>(static_cast<u8>(a) | static_cast<u8>(b));
+}
+constexpr bool has(Aspect set, Aspect one)
+{
+    return (static_cast<u8>(set) & static_cast<u8>(one)) != 0;
+}
+
+class Transaction {
+public:
+    Transaction(NodeRef root, u64 changes_so_far) : snapshot_(root), draft_(std::move(root)), started_(changes_so_far)
+    {
+    }
+
+    const NodeRef& root() const { return draft_.root(); }
+    /// What its own changes cost each owner so far.
+    const HoldingsByDomain& costs() const { return draft_.costs(); }
+    u64 started() const { return started_; }
+
+    void note(std::string_view path, Aspect aspect);
+    /// Applies and logs all of `changes`; an event for `event_path` is due at the commit.
+    void change(std::vector<Change> changes, std::string_view event_path, u64& generation);
+
+    /// All that it looked at is in `now` as it was.
+    bool is_valid_in(const NodeRef& now) const;
+
+    const std::vector<Change>& log() const { return log_; }
+    bool wants_event_for(const std::string& path) const { return event_paths_.contains(path); }
+
+    /// It can only fail from now on: gives up what it holds.
+    void doom();
+    bool is_doomed() const { return doomed_; }
+
+    /// Distinct paths looked at, and changes.
+    std::size_t accesses() const { return looked_at_.size() + log_.size(); }
+    /// What it counts of its domain's memory.
+    std::size_t bytes() const { return bytes_; }
+
+private:
+    NodeRef snapshot_;
+    Draft draft_;
+    std::unordered_map<std::string, Aspect> looked_at_;
+    std::vector<Change> log_;
+    std::set<std::string> event_paths_;
+    std::size_t bytes_ = 0;
+    u64 started_;
+    bool doomed_ = false;
+};
+
+}
