@@ -15,13 +15,16 @@ enum class LockRank : u8 {
     domain_list = 1,  // the table of domains
     domctl = 2,       // one domain's life: creation, destruction
     grant = 3,        // a domain's grant table; two domains': the lower domid's first
-    event = 4,        // a domain's event channels; two domains': the lower domid's first
-    page_alloc = 5,   // a domain's list of pages
-    heap = 6,         // the machine's free memory
-    sched = 7,        // a processor's run queue
-    timer = 8,        // a processor's timers
-    irq = 9,          // interrupt descriptors and controllers
-    console = 10,     // log ring and serial port
+    event_pair = 4,   // who joins or parts two event channels: bind_interdomain, close
+    event = 5,        // a domain's event channels; two domains' only under event_pair
+    page_alloc = 6,   // a domain's list of pages
+    heap = 7,         // the machine's free memory
+    sched_unit = 8,   // one vCPU's state in the scheduler
+    sched = 9,        // a processor's run queue
+    timer = 10,       // a processor's timers
+    irq = 11,         // interrupt descriptors and controllers
+    console = 12,     // log ring and serial port
+    event_queue = 13, // a domain's FIFO event queues; nothing is called under it
 };
 
 namespace machine {
