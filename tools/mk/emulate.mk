@@ -9,3 +9,5 @@ APT_DEPS += liblzma-dev xz-utils
 UNPACK_SOURCES := $(addprefix hypervisor/boot/,unpack.cpp lzma2.cpp bcj_x86.cpp xz.cpp)
 
 $(eval $(call unit_test,xz,tests/unit/boot/xz_test.cpp $(UNPACK_SOURCES),-O2,-llzma))
+$(eval $(call unit_test,elf,tests/unit/boot/elf_test.cpp $(UNPACK_SOURCES) \
+    $(addprefix hypervisor/boot/,bzimage.cpp elf.cpp),-O2))
