@@ -17,7 +17,7 @@ def kernel_package():
     out = _apt(["apt-cache", "depends", "linux-image-amd64"])
     for line in out.splitlines():
         word = line.strip().removeprefix("Depends: ")
-        if word.startswith("linux-image-"):
+        if word.startswith("linux-image-") and word != line:
             return word, word.removeprefix("linux-image-")
     raise PackageError("apt knows no linux-image-amd64: run `apt-get update`, then make again")
 
