@@ -45,6 +45,15 @@ void flush_tlb_page(CpuMask cpus, VirtualAddress address);
 u32 tlb_clock();
 /// The processors among `cpus` that have not flushed since `stamp`.
 CpuMask stale_cpus(CpuMask cpus, u32 stamp);
+/// Writes a page-table entry that the hardware may be reading: one 8-byte store. Every entry of a guest's table, and of its
+/// descriptor window, is written by one of these two, so that a test sees each state that the hardware could see.
+void write_pte(u64* entry, u64 value);
+/// Writes `desired` if the entry is `expected`; else `expected` is what was seen. @return whether it wrote.
+bool compare_exchange_pte(u64* entry, u64& expected, u64 desired);
+/// Writes the data caches' lines of a range back and drops them, on all processors (CLFLUSH).
+void flush_cache(const void* start, u64 bytes);
+/// Writes all of this processor's caches back and drops them (WBINVD).
+void flush_all_caches();
 /// Loads a page-table root into this processor; flushes its non-global translations.
 void load_root(MachineAddress root);
 
@@ -54,6 +63,9 @@ CpuId this_cpu();
 unsigned cpu_count(); ///< processors that run
 /// Makes `cpu` pass its exit-to-guest path soon: an interrupt if it is another one.
 void kick(CpuId cpu);
+
+/// Makes `cpu` choose anew what it runs, before it next enters a guest.
+void request_schedule(CpuId cpu);
 
 // ---- Time ----------------------------------------------------------------------------------------------------------
 

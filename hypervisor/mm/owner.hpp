@@ -19,6 +19,9 @@ struct FrameList {
 };
 
 struct Owner {
+    constexpr Owner() = default;
+    constexpr explicit Owner(DomId its_id) : id(its_id) {}
+
     DomId id{};
     bool privileged = false;     ///< may map and manage other domains' frames
     bool cache_control = false;  ///< may choose cacheability in L1 entries: has I/O memory, ports or a device

@@ -34,8 +34,33 @@ Result<void> get_type(Mfn mfn, PageType type);
 /// Gives it back. The last one invalidates a page table.
 void put_type(Mfn mfn);
 
+/// The uncommon cases of the two above: first and last references, and waits.
+Result<void> get_type_slowly(Mfn mfn, PageType type);
+void put_type_slowly(Mfn mfn);
+
+inline Result<void> get_type(Mfn mfn, PageType type)
+{
+    u64 seen = atomic_load(&frame(mfn).type_info);
+    const u64 count = type_bits::count(seen);
+    if (type_bits::type(seen) == type && (seen & type_bits::validated) && count != 0 && count != type_bits::count_mask &&
+        atomic_compare_exchange(&frame(mfn).type_info, seen, seen + 1)) [[likely]]
+        return {};
+    return get_type_slowly(mfn, type);
+}
+
+inline void put_type(Mfn mfn)
+{
+    u64 seen = atomic_load(&frame(mfn).type_info);
+    if (type_bits::count(seen) > 1 && atomic_compare_exchange(&frame(mfn).type_info, seen, seen - 1)) [[likely]]
+        return;
+    put_type_slowly(mfn);
+}
+
 /// Takes a type reference to a frame that already is a validated `type`, and never validates.
 bool try_get_type(Mfn mfn, PageType type);
+
+/// Gives up a validation that was interrupted and that nobody will go on with. Nothing if `mfn` is in no such state.
+void abandon_validation(Mfn mfn);
 
 /// Goes on with interrupted invalidations of tables of `owner`. @return Preempted  there is more to do
 Result<void> finish_pending(Owner& owner);

@@ -12,10 +12,10 @@ public:
         u64 first, last; // inclusive
     };
 
-    RangeSet() = default;
+    constexpr RangeSet() = default;
     RangeSet(const RangeSet&) = delete;
     RangeSet& operator=(const RangeSet&) = delete;
-    ~RangeSet() { clear(); }
+    // No destructor, so that one can be static; whoever has one of shorter life ends with clear().
 
     /// Adds [first, last]. @return NoMemory, with nothing changed; Invalid if last < first
     Result<void> add(u64 first, u64 last);

@@ -10,6 +10,9 @@ namespace xylem::mm {
 /// The hypervisor's own root (the idle L4): slots 256 to 271 of each guest root come from it. Set by the architecture.
 extern u64* template_root;
 
+/// What stands in a hypervisor slot (256 to 271) of a root of `owner` when it has just been validated.
+u64 hypervisor_slot(const Owner& owner, unsigned slot);
+
 enum class RootUse : u8 { kernel, user };
 
 /// Takes the references by which a vCPU holds `mfn` as its root, and fills or clears its M2P slot as the use demands.

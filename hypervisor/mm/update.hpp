@@ -5,15 +5,9 @@
 #include "hypervisor/base/result.hpp"
 #include "hypervisor/base/types.hpp"
 #include "hypervisor/mm/owner.hpp"
+#include "hypervisor/mm/parties.hpp"
 
 namespace xylem::mm {
-
-/// Who takes part in an update.
-struct Parties {
-    Owner& tables;       ///< owns the page table
-    Owner& data;         ///< is said to own the frames that L1 entries map (foreigndom)
-    const Owner& caller; ///< asks for it: its privilege counts
-};
 
 enum class AccessedDirty : u8 { replace, preserve };
 
