@@ -8,3 +8,5 @@ XENSTORE_CLIENT := $(wildcard xenstore/client/*.cpp)
 XENSTORE_COMMANDS := $(wildcard xenstore/commands/*.cpp)
 
 $(eval $(call library,xenstore_store,$(XENSTORE_STORE)))
+# The client shares the store's wire format and permissions: programs link `xenstore` and nothing more.
+$(eval $(call library,xenstore,$(XENSTORE_CLIENT) xenstore/store/message.cpp xenstore/store/permissions.cpp))
