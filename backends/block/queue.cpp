@@ -54,8 +54,14 @@ void Queue::resume()
 
 void Queue::serve()
 {
-    if (broken_ || serving_)
-        return;
+    if (!broken_ && !serving_)
+        serve_rounds();
+    if (!taking_ && idle())
+        parts_.on_idle();
+}
+
+void Queue::serve_rounds()
+{
     serving_ = true;
     bool more = true;
     for (int round = 0; more && round < rounds_per_turn; ++round)
@@ -69,14 +75,14 @@ void Queue::serve()
 /// @return whether all that waited was taken
 bool Queue::take_waiting()
 {
-    if (held_ && !try_start(*held_))
+    if (!taking_ || (held_ && !try_start(*held_)))
         return false;
     std::optional<u32> waiting = ring_.waiting();
     if (!waiting) {
         break_connection("its request index runs ahead of the ring");
         return false;
     }
-    for (; *waiting > 0 && !held_ && !barrier_running_ && taking_; --*waiting) {
+    for (; *waiting > 0 && !held_ && !barrier_running_; --*waiting) {
         const u32 index = ring_.next_index();
         admit(ring_.take(), index);
     }

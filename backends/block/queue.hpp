@@ -32,6 +32,8 @@ struct QueueParts {
     std::string name; ///< for the log
     /// Called once, from the loop, when the frontend broke the protocol so that the device must be closed.
     EventLoop::Handler on_broken;
+    /// Called, once taking has stopped, when nothing is in service any more.
+    EventLoop::Handler on_idle;
 };
 
 class Queue : private DescriptorSource {
@@ -49,8 +51,8 @@ public:
     /// Serves what the frontend has asked for: on an event, and whenever room came free.
     void serve();
 
-    /// No request is in service.
-    bool idle() const { return in_flight_ == 0 && !held_; }
+    /// No request is in service. One that was taken and waits counts as not begun: a successor takes it again.
+    bool idle() const { return in_flight_ == 0; }
     /// Takes no further requests; those in service finish and are answered.
     void stop_taking() { taking_ = false; }
 
@@ -62,6 +64,7 @@ private:
     enum class Attached { yes, refused, no_room };
 
     bool take_waiting();
+    void serve_rounds();
     void admit(const Raw& raw, u32 index);
     bool try_start(Transfer& transfer);
 

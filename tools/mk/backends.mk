@@ -2,11 +2,18 @@
 
 APT_DEPS += libfmt-dev liburing-dev libcli11-dev libgtest-dev libgmock-dev
 
-BACKENDS_LIB := $(addprefix backends/lib/,event_loop.cpp grant_pool.cpp log.cpp)
+BACKENDS_LIB := $(addprefix backends/lib/,device_host.cpp event_loop.cpp grant_pool.cpp log.cpp store.cpp xenbus.cpp)
 BACKENDS_BLOCK := $(addprefix backends/block/,disk.cpp file_disk.cpp queue.cpp request.cpp)
+
+BACKENDS_XEN := $(addprefix backends/lib/,service.cpp xen_peer.cpp xen_store.cpp)
+
+$(eval $(call library,backends,$(BACKENDS_LIB) $(BACKENDS_XEN)))
+$(eval $(call program,xylem-blkback,$(BACKENDS_BLOCK) backends/block/device.cpp backends/block/main.cpp,backends xenstore dom0,\
+  -luring -lfmt))
 
 BACKENDS_TEST_SUPPORT := tests/unit/backends/fake_peer.cpp $(BACKENDS_LIB) dom0/lib/fd.cpp dom0/lib/gntdev.cpp
 
 $(eval $(call unit_test,backends_ring,tests/unit/backends/ring_test.cpp $(BACKENDS_TEST_SUPPORT),,-lfmt))
 $(eval $(call unit_test,backends_block,tests/unit/backends/block_request_test.cpp tests/unit/backends/block_queue_test.cpp \
   tests/unit/backends/file_disk_test.cpp $(BACKENDS_BLOCK) $(BACKENDS_TEST_SUPPORT),,-lfmt -luring))
+$(eval $(call unit_test,backends_device,tests/unit/backends/device_host_test.cpp $(BACKENDS_TEST_SUPPORT),,-lfmt))

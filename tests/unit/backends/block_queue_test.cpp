@@ -78,7 +78,7 @@ struct Rig {
     {
         const GrantRef ring(0);
         queue = std::make_unique<Queue>(QueueParts{loop, peer, disk, MappedPages(peer, {&ring, 1}), grants,
-                                                   "vbd 1/51712", [this] { broken = true; }});
+                                                   "vbd 1/51712", [this] { broken = true; }, [this] { ++idle_calls; }});
         queue->set_signal(std::make_unique<CountedSignal>(events));
     }
     /// The backend dies with whatever it had in hand, and its successor starts.
@@ -121,6 +121,7 @@ struct Rig {
     Grants grants;
     unsigned events = 0;
     bool broken = false;
+    unsigned idle_calls = 0;
     std::unique_ptr<Queue> queue;
 };
 
@@ -274,9 +275,11 @@ TEST_P(BlockQueue, StoppingFinishesWhatIsInServiceAndTakesNoMore)
     rig.front.push(Rig::request(BlkifOp::read, 1, 0, {{6, 0, 7}}));
     rig.queue->serve();
     EXPECT_FALSE(rig.queue->idle());
+    EXPECT_EQ(rig.idle_calls, 0u);
     rig.disk.perform_waiting();
     rig.settle();
     EXPECT_TRUE(rig.queue->idle());
+    EXPECT_EQ(rig.idle_calls, 1u);
     EXPECT_EQ(rig.front.pop_all().size(), 1u);
 }
 

@@ -1,0 +1,103 @@
+// See service.hpp.
+#include "backends/lib/service.hpp"
+
+#include "backends/lib/log.hpp"
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstddef>
+#include <cstdio>
+#include <fstream>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace xylem::backends {
+
+void Service::add_options(CLI::App& app)
+{
+    app.add_option("--pid-file", pid_file_, "write this process's number here once it is ready");
+}
+
+/// The protocol is one datagram to $NOTIFY_SOCKET, and documented as stable: not worth a library with its own closure of
+/// compressors in the control domain's image.
+void notify_supervisor(const std::string& words)
+{
+    const char* path = std::getenv("NOTIFY_SOCKET");
+    if (!path || !*path)
+        return;
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::size_t length = std::strlen(path);
+    if (length >= sizeof address.sun_path)
+        return;
+    std::memcpy(address.sun_path, path, length);
+    if (address.sun_path[0] == '@')
+        address.sun_path[0] = '\0'; // the abstract name space
+    const dom0::Fd socket_fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sendto(socket_fd.get(), words.data(), words.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
+           static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
+}
+
+void Service::announce() const
+{
+    if (!pid_file_.empty() && !(std::ofstream(pid_file_) << getpid() << '\n'))
+        throw std::runtime_error(fmt::format("cannot write the pid file {}", pid_file_));
+    notify_supervisor("READY=1");
+    log("ready");
+}
+
+static dom0::Fd take_signals()
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP})
+        sigaddset(&set, number);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+    dom0::Fd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!fd)
+        dom0::throw_errno("cannot receive signals");
+    return fd;
+}
+
+void Service::run(EventLoop& loop, std::function<void(EventLoop::Handler done)> begin_end, EventLoop::Handler on_hangup)
+{
+    const dom0::Fd signals = take_signals();
+    bool ending = false;
+    const auto on_signal = [&] {
+        signalfd_siginfo info;
+        while (read(signals.get(), &info, sizeof info) == sizeof info) {
+            if (info.ssi_signo == SIGHUP && on_hangup)
+                on_hangup();
+            else if (info.ssi_signo != SIGHUP && !std::exchange(ending, true))
+                begin_end([&loop] { loop.stop(); });
+        }
+    };
+    const EventLoop::Watch watch = loop.watch_readable(signals.get(), on_signal);
+    announce();
+    loop.run();
+    notify_supervisor("STOPPING=1");
+    if (!pid_file_.empty())
+        unlink(pid_file_.c_str());
+    log("ended");
+}
+
+int service_main(CLI::App& app, int argc, char** argv, const std::function<void()>& body)
+{
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 1;
+    }
+    try {
+        body();
+        return 0;
+    } catch (const std::exception& error) {
+        log("{}", error.what());
+        return 1;
+    }
+}
+
+}

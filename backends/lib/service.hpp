@@ -1,0 +1,35 @@
+// What all backends do alike as services: tell when they are ready, write a pid file, end on SIGTERM, one error for a failed
+// start.
+#pragma once
+
+#include "backends/lib/event_loop.hpp"
+
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace xylem::backends {
+
+class Service {
+public:
+    /// Adds the options that every service has.
+    void add_options(CLI::App& app);
+
+    /// Runs `loop` until `begin_end` has been called, by a signal, and called back. `on_hangup` may be empty.
+    void run(EventLoop& loop, std::function<void(EventLoop::Handler done)> begin_end, EventLoop::Handler on_hangup);
+
+private:
+    void announce() const;
+
+    std::string pid_file_;
+};
+
+/// Tells the supervisor, if there is one, in the words of sd_notify(3): "READY=1".
+void notify_supervisor(const std::string& words);
+
+/// Parses options and runs `body`. @return the exit status: 1 with one sentence on stderr when `body` throws
+int service_main(CLI::App& app, int argc, char** argv, const std::function<void()>& body);
+
+}

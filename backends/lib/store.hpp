@@ -1,0 +1,40 @@
+// The store as a backend sees it. A connection to xenstored in dom0; a map in the tests.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace xylem::backends {
+
+/// Names relative to a folder, with their values.
+using Entries = std::vector<std::pair<std::string, std::string>>;
+
+class Store {
+public:
+    virtual ~Store() = default;
+
+    /// Nothing if the node does not exist or may not be read.
+    virtual std::optional<std::string> read(const std::string& path) = 0;
+    /// Names of children; none if the node does not exist.
+    virtual std::vector<std::string> list(const std::string& path) = 0;
+
+    /// Writes all of `entries` below `folder` at once, if `folder` still exists: a toolstack may remove a device at any
+    /// time, and a write that came after would leave its node behind for ever.
+    /// @return whether it was there
+    virtual bool update(const std::string& folder, const Entries& entries) = 0;
+
+    using Handler = std::function<void(const std::string& path)>;
+    /// Calls `on_change` once soon, and whenever `path` or something below it changes, until unwatch(path).
+    virtual void watch(const std::string& path, Handler on_change) = 0;
+    virtual void unwatch(const std::string& path) = 0;
+};
+
+/// A decimal number; nothing if the node is missing or holds anything else.
+std::optional<unsigned long> read_number(Store& store, const std::string& path);
+/// A node that says 1 for yes; missing means no.
+bool read_flag(Store& store, const std::string& path);
+
+}
