@@ -10,3 +10,4 @@ XENSTORE_COMMANDS := $(wildcard xenstore/commands/*.cpp)
 $(eval $(call library,xenstore_store,$(XENSTORE_STORE)))
 # The client shares the store's wire format and permissions: programs link `xenstore` and nothing more.
 $(eval $(call library,xenstore,$(XENSTORE_CLIENT) xenstore/store/message.cpp xenstore/store/permissions.cpp))
+$(eval $(call program,xenstored,$(XENSTORE_DAEMON),xenstore_store xenstore dom0,-lfmt))

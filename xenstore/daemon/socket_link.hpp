@@ -1,0 +1,28 @@
+// The link to a process on the Unix socket.
+#pragma once
+
+#include "xenstore/daemon/event_loop.hpp"
+#include "xenstore/daemon/link.hpp"
+
+namespace xylem::xenstore {
+
+class SocketLink : public Link {
+public:
+    /// Owns `fd`, which does not block. `wake` is called when it is ready.
+    SocketLink(EventLoop& loop, int fd, std::function<void()> wake);
+    ~SocketLink() override;
+
+    std::optional<std::size_t> read(std::span<char> into, std::size_t wanted) override;
+    std::optional<std::size_t> write(std::string_view bytes) override;
+    bool has_unread() override { return false; }
+    void set_interest(bool in, bool out) override;
+    void report(Fault) override {}
+    bool ends_when_broken() const override { return true; }
+
+private:
+    EventLoop& loop_;
+    int fd_;
+    unsigned interest_;
+};
+
+}
