@@ -176,7 +176,8 @@ Result<Mfn> allocate_frame() { return allocate_frames(0); }
 
 void free_frames(Mfn first, unsigned order)
 {
-    XYLEM_ASSERT(frame(first).count_info == (count_bits::ram | count_bits::hypervisor), "frame is in use");
+    XYLEM_ASSERT((frame(first).count_info & ~count_bits::stale) == (count_bits::ram | count_bits::hypervisor),
+                 "frame is in use");
     LockGuard guard(heap_lock);
     return_run(first, order);
 }

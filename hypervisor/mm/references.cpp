@@ -14,33 +14,45 @@ namespace {
 bool leave_owner(Owner& owner, Mfn mfn)
 {
     LockGuard guard(owner.lock);
-    if (frame(mfn).count_info & count_bits::hypervisor) {
-        --owner.special_pages;
-    } else {
-        unlink_owned(owner, mfn);
-        --owner.total_pages;
-    }
+    unlink_owned(owner, mfn);
+    --owner.total_pages;
     return owner.dying && owner.total_pages == 0 && owner.special_pages == 0;
+}
+
+/// A shared frame of the hypervisor becomes its alone again.
+bool end_sharing(Owner& owner, Frame& f)
+{
+    f.type_info = 0;
+    f.owner = domid_none;
+    f.order = 0;
+    f.count_info = count_bits::ram | count_bits::hypervisor | count_bits::stale;
+    LockGuard guard(owner.lock);
+    --owner.special_pages;
+    return owner.dying && owner.total_pages == 0 && owner.special_pages == 0;
+}
+
+bool free_owned(Owner& owner, Frame& f)
+{
+    const Mfn mfn = mfn_of(f);
+    const bool was_last = leave_owner(owner, mfn);
+    m2p[mfn.value] = invalid_m2p;
+    f.count_info = count_bits::ram | count_bits::stale;
+    LockGuard guard(heap_lock);
+    return_run(mfn, 0);
+    return was_last;
 }
 
 }
 
 void release_frame(Frame& f)
 {
-    const Mfn mfn = mfn_of(f);
     XYLEM_ASSERT(type_bits::count(f.type_info) == 0, "freed while in use as a type");
     Owner* owner = find_owner(f.owner);
     XYLEM_ASSERT(owner, "freed frame has no owner");
-    const bool was_last = leave_owner(*owner, mfn);
     if (f.count_info & count_bits::uncached)
-        machine::flush_cache(machine::map(mfn), page_size);
-    m2p[mfn.value] = invalid_m2p;
+        machine::flush_cache(machine::map(mfn_of(f)), page_size);
     f.tlb_stamp = machine::tlb_clock();
-    f.count_info = count_bits::ram | count_bits::stale;
-    {
-        LockGuard guard(heap_lock);
-        return_run(mfn, 0);
-    }
+    const bool was_last = f.count_info & count_bits::hypervisor ? end_sharing(*owner, f) : free_owned(*owner, f);
     if (was_last && owner->when_drained)
         owner->when_drained(*owner);
 }
@@ -54,48 +66,49 @@ Result<void> get_writable_page(Owner& owner, Mfn mfn)
 
 void put_writable_page(Mfn mfn) { put_page_and_type(mfn); }
 
-void share_hypervisor_frame(Owner& owner, Mfn mfn, Sharing sharing)
+Result<void> share_hypervisor_frame(Owner& owner, Mfn mfn, Writable writable)
 {
     Frame& f = frame(mfn);
-    XYLEM_ASSERT(f.count_info == (count_bits::ram | count_bits::hypervisor), "shared frame is not the hypervisor's alone");
+    XYLEM_ASSERT((f.count_info & ~count_bits::stale) == (count_bits::ram | count_bits::hypervisor),
+                 "shared frame is not the hypervisor's alone");
+    {
+        LockGuard guard(owner.lock);
+        if (owner.dying)
+            return Error::Invalid;
+        ++owner.special_pages;
+    }
     f.owner = owner.id;
     f.linear_uses = 0;
     // The type reference that sharing itself holds keeps the frame from ever being anything else: of a read-only frame
     // nobody can get a writable reference.
-    const PageType type = sharing == Sharing::writable ? PageType::writable : PageType::none;
+    const PageType type = writable == Writable::yes ? PageType::writable : PageType::none;
     f.type_info = type_bits::of(type) | type_bits::validated | 1;
-    {
-        LockGuard guard(owner.lock);
-        ++owner.special_pages;
-    }
     atomic_store(&f.count_info, count_bits::ram | count_bits::hypervisor | count_bits::allocated | 1);
+    return {};
 }
 
-void unshare_hypervisor_frame(Mfn mfn)
+void unshare_hypervisor_frame(Owner& owner, Mfn mfn)
 {
     Frame& f = frame(mfn);
     const u64 seen = atomic_and(&f.count_info, ~count_bits::allocated);
-    XYLEM_ASSERT(seen & count_bits::allocated, "frame was not shared");
+    XYLEM_ASSERT(f.owner == owner.id && (seen & count_bits::allocated), "frame was not shared");
     put_page_and_type(mfn);
 }
 
-Result<void> try_unshare_hypervisor_frame(Mfn mfn)
+Result<void> try_unshare_hypervisor_frame(Owner& owner, Mfn mfn)
 {
     Frame& f = frame(mfn);
-    const u64 flags = count_bits::ram | count_bits::hypervisor | count_bits::allocated;
     u64 seen = atomic_load(&f.count_info);
     do {
-        if ((seen & ~count_bits::foreign) != (flags | 1))
+        if ((seen & count_bits::count_mask) != 1 || !(seen & count_bits::allocated) || f.owner != owner.id)
             return Error::Busy;
-    } while (!atomic_compare_exchange(&f.count_info, seen, count_bits::ram | count_bits::hypervisor));
-    // Translations to it may still be cached; the hypervisor may write secrets to it as soon as we return.
+    } while (!atomic_compare_exchange(&f.count_info, seen, count_bits::ram | count_bits::hypervisor | count_bits::stale));
+    f.tlb_stamp = machine::tlb_clock();
     f.type_info = 0;
-    machine::flush_tlb(CpuMask{~u64{0} >> (64 - machine::cpu_count())});
-    Owner* owner = find_owner(f.owner);
     f.owner = domid_none;
     f.order = 0;
-    LockGuard guard(owner->lock);
-    --owner->special_pages;
+    LockGuard guard(owner.lock);
+    --owner.special_pages;
     return {};
 }
 

@@ -139,14 +139,16 @@ struct Owner;
 Result<void> get_writable_page(Owner& owner, Mfn mfn);
 void put_writable_page(Mfn mfn);
 
-enum class Sharing : u8 { read_only, writable };
+enum class Writable : u8 { no, yes };
 
-/// Lets `owner` map a frame from allocate_frame(): it appears as owned by the domain, but is not counted in its pages.
-void share_hypervisor_frame(Owner& owner, Mfn mfn, Sharing sharing);
-/// Takes back the right to map it. The frame returns to the heap as soon as nobody refers to it: the caller has lost it.
-void unshare_hypervisor_frame(Mfn mfn);
-/// Makes it the hypervisor's alone again, as allocate_frame() gave it. @return Busy  somebody still maps it
-Result<void> try_unshare_hypervisor_frame(Mfn mfn);
+/// Lets `owner` map a frame from allocate_frame(): it appears as owned by the domain, but is not counted in its pages. The
+/// frame stays the hypervisor's: whoever shared it frees it, once nobody can refer to it any more.
+/// @return Invalid  the owner is dying
+Result<void> share_hypervisor_frame(Owner& owner, Mfn mfn, Writable writable);
+/// Takes back the right to map it. Those who refer to it still may: it may be freed when drained(owner).
+void unshare_hypervisor_frame(Owner& owner, Mfn mfn);
+/// Makes it the hypervisor's alone again, as allocate_frame() gave it. @return Busy  somebody still refers to it
+Result<void> try_unshare_hypervisor_frame(Owner& owner, Mfn mfn);
 /// Lets privileged domains map frames of the hypervisor that came from no heap, read-only, as domid_xen's (the M2P).
 void share_with_privileged(Mfn first, Mfn last);
 
