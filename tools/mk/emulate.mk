@@ -11,3 +11,5 @@ UNPACK_SOURCES := $(addprefix hypervisor/boot/,unpack.cpp lzma2.cpp bcj_x86.cpp 
 $(eval $(call unit_test,xz,tests/unit/boot/xz_test.cpp $(UNPACK_SOURCES),-O2,-llzma))
 $(eval $(call unit_test,elf,tests/unit/boot/elf_test.cpp $(UNPACK_SOURCES) \
     $(addprefix hypervisor/boot/,bzimage.cpp elf.cpp),-O2))
+$(eval $(call unit_test,emulate_write,tests/unit/emulate_write/emulate_write_test.cpp \
+    hypervisor/arch/x86_64/decode.cpp hypervisor/arch/x86_64/emulate_write.cpp,-O2))
