@@ -1,0 +1,101 @@
+// mmu_update: a list of writes to page-table entries, by machine address, and to the M2P.
+// (xen/include/public/xen.h, HYPERVISOR_mmu_update; PV_ABI 3.6)
+
+#include "hypervisor/domain/lifecycle.hpp"
+#include "hypervisor/hypercall/hypercall.hpp"
+#include "hypervisor/hypercall/paging_common.hpp"
+#include "hypervisor/mm/references.hpp"
+#include "hypervisor/mm/update.hpp"
+
+namespace xylem::hypercall {
+namespace {
+
+/// Who the argument `foreigndom` names: the owner of the data in its low half, that of the tables, plus one, in its high half.
+struct Named {
+    NamedOwner data;
+    DomainRef tables_ref;
+    Domain* tables;
+
+    static Result<Named> by(Domain& self, u32 foreigndom)
+    {
+        Named named{.data = {}, .tables_ref = {}, .tables = &self};
+        if (const u32 tables = foreigndom >> 16) {
+            const DomId id(static_cast<u16>(tables - 1));
+            if (id != self.id) {
+                named.tables_ref = TRY(find_domain(id));
+                named.tables = named.tables_ref.get();
+            }
+        }
+        if (!named.tables->vcpu(VcpuId(0)))
+            return Error::Invalid;
+        named.data = TRY(named_owner(self, DomId(static_cast<u16>(foreigndom))));
+        if (named.tables != &self && !self.privileged())
+            return Error::NotPermitted;
+        return named;
+    }
+};
+
+/// Notes what pseudo-physical number the guest gives to a frame. A wrong one harms only whoever owns the frame.
+Result<void> update_machphys(Domain& self, const Named& named, const abi::MmuUpdate& request)
+{
+    if (named.tables != &self)
+        return Error::NotPermitted;
+    const Mfn mfn = mfn_of(MachineAddress(request.ptr));
+    const mm::PageRef page = TRY(mm::get_page(mfn, named.data.owner->id));
+    atomic_store(&mm::m2p[mfn.value], request.val);
+    return {};
+}
+
+Result<mm::FlushNeeded> update(Domain& self, const Named& named, const abi::MmuUpdate& request)
+{
+    const MachineAddress entry(request.ptr & ~abi::mmu_update_cmd_mask);
+    const mm::Parties parties{.tables = named.tables->memory, .data = *named.data.owner, .caller = self.memory};
+    switch (static_cast<abi::MmuUpdateCmd>(request.ptr & abi::mmu_update_cmd_mask)) {
+    case abi::MmuUpdateCmd::normal_pt_update:
+    case abi::MmuUpdateCmd::pt_update_no_translate:
+        return mm::update_entry(parties, entry, request.val, mm::AccessedDirty::replace);
+    case abi::MmuUpdateCmd::pt_update_preserve_ad:
+        return mm::update_entry(parties, entry, request.val, mm::AccessedDirty::preserve);
+    case abi::MmuUpdateCmd::machphys_update:
+        TRY(update_machphys(self, named, request));
+        return mm::FlushNeeded::none;
+    }
+    return Error::NotImplemented;
+}
+
+/// Works through the list. `finished` counts the entries that are done.
+Result<void> update_list(Domain& self, const Named& named, GuestIn<abi::MmuUpdate> list, u32 count, u32& finished,
+                         bool& flush)
+{
+    for (; finished < count; ++finished) {
+        if (finished && should_preempt())
+            return Error::Preempted;
+        const abi::MmuUpdate request = TRY(list.copy_in(finished));
+        if (TRY(update(self, named, request)) == mm::FlushNeeded::all_of_owner)
+            flush = true;
+    }
+    return {};
+}
+
+}
+
+i64 mmu_update(Vcpu& self, Arguments& args)
+{
+    Domain& domain = *self.domain;
+    Progress progress(args);
+    const Result<Named> named = Named::by(domain, static_cast<u32>(args.a[3]));
+    if (!named.ok())
+        return to_errno(named.error());
+    mm::Owner& tables = named.value().tables->memory;
+
+    u32 finished = 0;
+    bool flush = false;
+    Result<void> result = mm::finish_pending(tables);
+    if (result.ok() && !progress.only_pending())
+        result = update_list(domain, named.value(), GuestIn<abi::MmuUpdate>(args.a[0]), progress.count(), finished, flush);
+    if (flush)
+        machine::flush_tlb(translation_holders(*named.value().tables));
+    return progress.end(result, finished, sizeof(abi::MmuUpdate), tables);
+}
+
+}
