@@ -131,7 +131,7 @@ def build(arguments):
     disk = "phy:/dev/loop0,xvda,w" if arguments.debian else "/var/lib/xen/images/demo.img,raw,xvda,rw"
     archive.file("etc/xen/demo.cfg", DEMO_CONFIG.format(disk=disk))
     archive.copy("var/lib/xen/images/demo.img", arguments.domu / "disk.img", 0o600)
-    compressed = subprocess.run(["zstd", "-q", "-19", "-c"], input=archive.to_bytes(), stdout=subprocess.PIPE, check=True).stdout
+    compressed = subprocess.run(["zstd", "-q", "-12", "-c"], input=archive.to_bytes(), stdout=subprocess.PIPE, check=True).stdout
     compressed += bytes(-len(compressed) % 512)  # so that a further archive may follow
     return guest_tree(arguments.domu).to_bytes() + compressed
 

@@ -36,7 +36,8 @@ Service parse_service(const Json& json)
     service.after = json.value("after", std::vector<std::string>{});
     const bool by_path = service.readiness == Readiness::socket || service.readiness == Readiness::file;
     if (by_path == service.ready_path.empty())
-        throw std::runtime_error("service " + service.name + ": \"path\" goes with \"ready\": \"socket\" or \"file\", and only with them");
+        throw std::runtime_error("service " + service.name +
+                                 ": \"path\" goes with \"ready\": \"socket\" or \"file\", and only with them");
     if (service.command.empty())
         throw std::runtime_error("service " + service.name + ": \"command\" is empty");
     return service;
@@ -49,7 +50,8 @@ void check_order(const std::vector<Service>& services)
     for (const Service& service : services) {
         for (const std::string& name : service.after)
             if (std::find(earlier.begin(), earlier.end(), name) == earlier.end())
-                throw std::runtime_error("service " + service.name + ": waits for " + name + ", which is no service before it");
+                throw std::runtime_error("service " + service.name + ": waits for " + name +
+                                         ", which is no service before it");
         earlier.push_back(service.name);
     }
 }

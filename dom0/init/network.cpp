@@ -99,7 +99,8 @@ void bring_up_bridge(const Bridge& bridge)
     stack.up(bridge.name);
 }
 
-void bring_up_card(const Bridge& bridge, const std::string& card, const std::string& address, const std::string& gateway)
+void bring_up_card(const Bridge& bridge, const std::string& card, const std::string& address,
+                   const std::string& gateway)
 {
     Stack stack;
     ifreq port = Stack::named(bridge.name);

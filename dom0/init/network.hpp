@@ -14,6 +14,7 @@ struct Bridge {
 void bring_up_bridge(const Bridge& bridge);
 
 /// Makes the card a port of the bridge, gives the bridge a second address and a default route over `gateway`.
-void bring_up_card(const Bridge& bridge, const std::string& card, const std::string& address, const std::string& gateway);
+void bring_up_card(const Bridge& bridge, const std::string& card, const std::string& address,
+                   const std::string& gateway);
 
 }

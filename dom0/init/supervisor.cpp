@@ -116,8 +116,9 @@ void Supervisor::check_paths()
         if (each.state != State::starting)
             continue;
         const bool ready = each.service.readiness == Readiness::socket ? takes_connections(each.service.ready_path)
-                           : each.service.readiness == Readiness::file ? access(each.service.ready_path.c_str(), F_OK) == 0
-                                                                       : false;
+                           : each.service.readiness == Readiness::file
+                               ? access(each.service.ready_path.c_str(), F_OK) == 0
+                               : false;
         if (ready)
             became_ready(each);
     }
@@ -128,7 +129,8 @@ void Supervisor::read_notifications()
 {
     while (const auto pid = next_ready_notification(m_notifications)) {
         Running* running = by_pid(*pid);
-        if (running != nullptr && running->state == State::starting && running->service.readiness == Readiness::notified)
+        if (running != nullptr && running->state == State::starting &&
+            running->service.readiness == Readiness::notified)
             became_ready(*running);
     }
 }
@@ -138,10 +140,15 @@ void Supervisor::handle_signals()
     signalfd_siginfo info{};
     while (read(m_signals, &info, sizeof info) == sizeof info) {
         switch (info.ssi_signo) {
-        case SIGCHLD: reap(); break;
-        case SIGUSR1: shut_down(RB_HALT_SYSTEM);
-        case SIGUSR2: shut_down(RB_POWER_OFF);
-        default: shut_down(RB_AUTOBOOT); // SIGTERM from reboot(8), SIGINT from the kernel for Ctrl-Alt-Del
+        case SIGCHLD:
+            reap();
+            break;
+        case SIGUSR1:
+            shut_down(RB_HALT_SYSTEM);
+        case SIGUSR2:
+            shut_down(RB_POWER_OFF);
+        default:
+            shut_down(RB_AUTOBOOT); // SIGTERM from reboot(8), SIGINT from the kernel for Ctrl-Alt-Del
         }
     }
 }
@@ -210,7 +217,7 @@ void Supervisor::start_console(Console what)
         m_console_pid = start_on_console({"/bin/sh", "-l"});
     else
         m_console_pid = start_on_console(access(rc_local, X_OK) == 0 ? std::vector<std::string>{rc_local}
-                                                                      : std::vector<std::string>{"/bin/sh", rc_local});
+                                                                     : std::vector<std::string>{"/bin/sh", rc_local});
 }
 
 void Supervisor::console_ended()

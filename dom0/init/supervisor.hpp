@@ -1,8 +1,9 @@
 // Keeps dom0's services running, and gives the console to rc.local and then to a shell.
 //
-// One process, one loop: it sleeps in poll() on signals (a child ended, somebody asks for power-off), on the socket by which
-// services say that they are ready, and on the nearest deadline. A service that ends is started again after a pause that
-// doubles from 0.1 s to 10 s and falls back once it has run for 30 s. Its output goes to /var/log/xen/NAME.log.
+// One process, one loop: it sleeps in poll() on signals (a child ended, somebody asks for power-off), on the socket by
+// which services say that they are ready, and on the nearest deadline. A service that ends is started again after a
+// pause that doubles from 0.1 s to 10 s and falls back once it has run for 30 s. Its output goes to
+// /var/log/xen/NAME.log.
 #pragma once
 
 #include "dom0/init/configuration.hpp"
@@ -28,8 +29,8 @@ private:
         const Service& service;
         State state = State::waiting;
         pid_t pid = 0;
-        double since = 0;      // when its state began
-        double pause = 0;      // before the next start
+        double since = 0; // when its state began
+        double pause = 0; // before the next start
     };
 
     enum class Console { nothing, rc_local, shell };

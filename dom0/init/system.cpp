@@ -39,8 +39,8 @@ constexpr Mount mounts[] = {
 constexpr const char* links[][2] = {
     {"/proc/self/fd", "/dev/fd"}, {"fd/0", "/dev/stdin"}, {"fd/1", "/dev/stdout"}, {"fd/2", "/dev/stderr"}};
 
-constexpr const char* folders[] = {"/run/lock", "/run/xen", "/run/xenstored", "/var/lib", "/var/lib/xen",
-                                   "/var/lib/xenstored", "/var/log/xen", "/var/log/xen/console"};
+constexpr const char* folders[] = {"/run/lock",    "/run/xen",           "/run/xenstored", "/var/lib",
+                                   "/var/lib/xen", "/var/lib/xenstored", "/var/log/xen",   "/var/log/xen/console"};
 
 void mount_one(const Mount& what)
 {

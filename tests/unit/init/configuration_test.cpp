@@ -14,7 +14,8 @@ using testing::HasSubstr;
 std::string with_services(const std::string& services)
 {
     return R"({"hostname": "dom0", "modules": ["tun"], "bridge": {"name": "xenbr0", "address": "10.9.0.1/24"},
-               "banner": "hello", "services": [)" + services + "]}";
+               "banner": "hello", "services": [)" +
+           services + "]}";
 }
 
 std::string complaint_about(const std::string& text)
