@@ -9,5 +9,12 @@ XENSTORE_COMMANDS := $(wildcard xenstore/commands/*.cpp)
 
 $(eval $(call library,xenstore_store,$(XENSTORE_STORE)))
 # The client shares the store's wire format and permissions: programs link `xenstore` and nothing more.
-$(eval $(call library,xenstore,$(XENSTORE_CLIENT) xenstore/store/message.cpp xenstore/store/permissions.cpp))
+$(eval $(call library,xenstore,$(XENSTORE_CLIENT) xenstore/store/message.cpp xenstore/store/path.cpp xenstore/store/permissions.cpp))
 $(eval $(call program,xenstored,$(XENSTORE_DAEMON),xenstore_store xenstore dom0,-lfmt))
+$(eval $(call program,xenstore,$(XENSTORE_COMMANDS),xenstore,-lfmt))
+
+# The commands' names, as Debian has them: links beside the program.
+XENSTORE_NAMES := $(addprefix $(BUILD)/bin/xenstore-,read write rm exists list ls chmod watch control)
+PROGRAMS += $(XENSTORE_NAMES)
+$(XENSTORE_NAMES): $(BUILD)/bin/xenstore
+	@ln -sf xenstore $@
