@@ -13,14 +13,6 @@ namespace {
 
 constexpr u64 ports_per_selector_bit = 64;
 
-/// Who gets the global virtual interrupts. Held while one is raised, so that the handler cannot go meanwhile.
-struct VirqHandlers {
-    SpinLock lock{LockRank::event_pair};
-    Table* by_default = nullptr;
-    Table* named[abi::nr_virqs] = {};
-};
-constinit VirqHandlers handlers;
-
 VcpuEvents* vcpu_of(const Table& table, const Channel& channel)
 {
     return table.vcpus[__atomic_load_n(&channel.notify_vcpu, __ATOMIC_RELAXED)];
@@ -150,49 +142,16 @@ Result<void> unmask(Table& table, Port port)
     return {};
 }
 
-void raise_virq(Table& table, VcpuId vcpu, abi::Virq virq)
+void raise_virq(Table& table, VcpuId vcpu, u32 virq)
 {
     const VcpuEvents* events = vcpu.value < max_vcpus ? table.vcpus[vcpu.value] : nullptr;
-    if (events)
-        raise_kept(table, events->virq_ports[static_cast<u32>(virq)], ChannelState::virq);
+    if (events && virq < abi::nr_virqs)
+        raise_kept(table, events->virq_ports[virq], ChannelState::virq);
 }
 
-void raise_global_virq(abi::Virq virq)
+void raise_global_virq(Table& table, u32 virq)
 {
-    LockGuard guard(handlers.lock);
-    Table* named = handlers.named[static_cast<u32>(virq)];
-    if (Table* table = named ? named : handlers.by_default)
-        raise_virq(*table, VcpuId(0), virq);
-}
-
-void set_default_virq_handler(Table& table)
-{
-    LockGuard guard(handlers.lock);
-    handlers.by_default = &table;
-}
-
-Result<void> set_virq_handler(Table& table, u32 virq)
-{
-    if (virq >= abi::nr_virqs || !virq_is_global(virq))
-        return Error::Invalid;
-    LockGuard guard(handlers.lock);
-    handlers.named[virq] = &table;
-    return {};
-}
-
-void forget_virq_handler(const Table& table)
-{
-    LockGuard guard(handlers.lock);
-    for (Table*& handler : handlers.named)
-        if (handler == &table)
-            handler = nullptr;
-    if (handlers.by_default == &table)
-        handlers.by_default = nullptr;
-}
-
-void notify_port(Table& table, Port port)
-{
-    (void)send(table, port).ok();
+    raise_virq(table, VcpuId(0), virq);
 }
 
 void raise_pirq(Table& table, u32 pirq)

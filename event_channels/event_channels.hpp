@@ -47,28 +47,15 @@ struct Fifo {
     u32* pages[max_pages] = {};
 };
 
-/// A domain's event channels.
+/// A domain's event channels. Touched by the files of event_channels/ alone; others use the functions below.
 struct Table {
-    /// @param highest_port  that it may have; see also the two ABIs' limits
-    Result<void> initialise(DomId domain, abi::SharedInfo* shared, u32 highest_port);
-    /// Makes a vCPU known. `info` is where its owner keeps its pointer to the vcpu_info.
-    void attach_vcpu(VcpuEvents& events, VcpuId vcpu, abi::VcpuInfo** info, sched::Unit& unit);
-    /// A vcpu_info for vCPUs that have none in shared_info and have not registered one: it takes events and shows them
-    /// to nobody.
-    abi::VcpuInfo* spare_info() { return &spare; }
-    /// Closes all ports of a dying domain, for good, and lets go of its FIFO pages. @return Preempted  call again
-    Result<void> close_all();
-    /// Gives back all memory, after close_all() and when nobody can raise an event on this domain any more.
-    void free_storage();
-
-    // What follows is for the files of event_channels/ alone.
     static constexpr u32 pointers_per_page = page_size / sizeof(void*);
     static constexpr u32 max_groups = abi::evtchn_fifo_nr_channels / channels_per_bucket / pointers_per_page;
 
     DomId id{};
     u32 max_port = 0;
     abi::SharedInfo* shared_info = nullptr;
-    abi::VcpuInfo spare{};
+    mm::Owner* owner = nullptr;
     VcpuEvents* vcpus[max_vcpus] = {};
     u64 pollers = 0; ///< vCPUs in sched_op poll; atomic
 
@@ -82,6 +69,17 @@ struct Table {
     SpinLock fifo_lock{LockRank::event_queue};
     Fifo* fifo = nullptr; ///< null: 2-level. Set under both locks; followed under fifo_lock
 };
+
+// ---- Life ----------------------------------------------------------------------------------------------------------
+
+/// @param max_port  the highest port it may have; see also the two ABIs' limits
+void initialise(Table& table, DomId id, u32 max_port, abi::SharedInfo* shared_info, mm::Owner& owner);
+/// Makes a vCPU known. `info` is where its owner keeps its pointer to the vcpu_info.
+void attach_vcpu(Table& table, VcpuEvents& events, VcpuId id, abi::VcpuInfo** info, sched::Unit& unit);
+/// Closes all ports of a dying domain, for good, and lets go of its FIFO pages. @return Preempted  call again
+Result<void> destroy(Table& table);
+/// Gives back all memory, after destroy() and when nobody can raise an event on this domain any more.
+void release_memory(Table& table);
 
 // ---- Operations of event_channel_op --------------------------------------------------------------------------------
 // A new port is the lowest free one. @return NoSpace if there is none, NoMemory, Invalid if the domain is dying.
@@ -114,9 +112,9 @@ enum class Continued : u8 { no, yes };
 Result<void> reset(Table& table, Continued continued);
 /// Gives a vCPU its FIFO control block; the first one switches the domain to FIFO.
 /// @return NoEntry  no such vCPU; Invalid  bad offset, page, or it has one; NoMemory
-Result<void> init_control(Table& table, mm::Owner& owner, Mfn page, u32 offset, VcpuId vcpu);
+Result<void> init_control(Table& table, Mfn page, u32 offset, VcpuId vcpu);
 /// Adds a page of event words. @return NotSupported  still 2-level; NoSpace; Invalid  bad page
-Result<void> expand_array(Table& table, mm::Owner& owner, Mfn page);
+Result<void> expand_array(Table& table, Mfn page);
 /// @return Invalid  no such port or priority; NotImplemented  2-level; Access  the port is free
 Result<void> set_priority(Table& table, Port port, u32 priority);
 
@@ -125,16 +123,9 @@ Result<void> set_priority(Table& table, Port port, u32 priority);
 
 /// Whether a virtual interrupt belongs to the domain as a whole, not to each vCPU.
 bool virq_is_global(u32 virq);
-void raise_virq(Table& table, VcpuId vcpu, abi::Virq virq);
+void raise_virq(Table& table, VcpuId vcpu, u32 virq);
+void raise_global_virq(Table& table, u32 virq);
 void raise_pirq(Table& table, u32 pirq);
-/// Raises a global virtual interrupt in the domain that handles it.
-void raise_global_virq(abi::Virq virq);
-/// Who handles the global virtual interrupts for which nobody else has been named: the control domain.
-void set_default_virq_handler(Table& table);
-/// Names the handler of one. It lasts until that domain's end. @return Invalid  no such virq, or not a global one
-Result<void> set_virq_handler(Table& table, u32 virq);
-/// Sends on a port of the domain for the domain's own sake: nothing happens if it is not bound.
-void notify_port(Table& table, Port port);
 
 // ---- Waiting -------------------------------------------------------------------------------------------------------
 

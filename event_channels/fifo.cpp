@@ -113,11 +113,11 @@ void remember_two_level(Table& table)
     }
 }
 
-Result<void> map_control_block(Table& table, mm::Owner& owner, VcpuEvents& events, Mfn page, u32 offset)
+Result<void> map_control_block(Table& table, VcpuEvents& events, Mfn page, u32 offset)
 {
     if (events.control_block)
         return Error::Invalid;
-    TRY(mm::get_writable_page(owner, page));
+    TRY(mm::get_writable_page(*table.owner, page));
     LockGuard guard(table.fifo_lock);
     events.control_block = machine::map<abi::EvtchnFifoControlBlock>(address_of(page) + offset);
     return {};
@@ -216,7 +216,7 @@ void tear_down(Table& table)
 
 }
 
-Result<void> init_control(Table& table, mm::Owner& owner, Mfn page, u32 offset, VcpuId vcpu)
+Result<void> init_control(Table& table, Mfn page, u32 offset, VcpuId vcpu)
 {
     VcpuEvents* events = vcpu.value < max_vcpus ? table.vcpus[vcpu.value] : nullptr;
     if (!events)
@@ -227,12 +227,12 @@ Result<void> init_control(Table& table, mm::Owner& owner, Mfn page, u32 offset, 
     if (table.dying)
         return Error::Invalid;
     if (table.fifo)
-        return map_control_block(table, owner, *events, page, offset);
+        return map_control_block(table, *events, page, offset);
 
     Fifo* fresh = mm::make<Fifo>();
     if (!fresh)
         return Error::NoMemory;
-    const Result<void> mapped = map_control_block(table, owner, *events, page, offset);
+    const Result<void> mapped = map_control_block(table, *events, page, offset);
     if (!mapped.ok()) {
         mm::destroy(fresh);
         return mapped.error();
@@ -241,14 +241,14 @@ Result<void> init_control(Table& table, mm::Owner& owner, Mfn page, u32 offset, 
     return {};
 }
 
-Result<void> expand_array(Table& table, mm::Owner& owner, Mfn page)
+Result<void> expand_array(Table& table, Mfn page)
 {
     LockGuard guard(table.lock);
     if (!table.fifo)
         return Error::NotSupported;
     if (table.fifo->page_count == Fifo::max_pages)
         return Error::NoSpace;
-    TRY(mm::get_writable_page(owner, page));
+    TRY(mm::get_writable_page(*table.owner, page));
     const u32 first = table.fifo->page_count * Fifo::words_per_page;
     {
         LockGuard queue(table.fifo_lock);

@@ -142,22 +142,21 @@ void release(Table& table, Port port)
     --table.bound_ports;
 }
 
-Result<void> Table::initialise(DomId domain, abi::SharedInfo* shared, u32 highest_port)
+void initialise(Table& table, DomId id, u32 max_port, abi::SharedInfo* shared_info, mm::Owner& owner)
 {
-    id = domain;
-    shared_info = shared;
-    max_port = highest_port;
-    spare.evtchn_upcall_mask = 1;
-    return {};
+    table.id = id;
+    table.max_port = max_port;
+    table.shared_info = shared_info;
+    table.owner = &owner;
 }
 
-void Table::attach_vcpu(VcpuEvents& events, VcpuId vcpu, abi::VcpuInfo** info, sched::Unit& unit)
+void attach_vcpu(Table& table, VcpuEvents& events, VcpuId id, abi::VcpuInfo** info, sched::Unit& unit)
 {
-    XYLEM_ASSERT(vcpu.value < max_vcpus, "more vCPUs than a table of event channels has room for");
-    events.id = vcpu;
+    XYLEM_ASSERT(id.value < max_vcpus, "more vCPUs than a table of event channels has room for");
+    events.id = id;
     events.info = info;
     events.unit = &unit;
-    __atomic_store_n(&vcpus[vcpu.value], &events, __ATOMIC_RELEASE);
+    __atomic_store_n(&table.vcpus[id.value], &events, __ATOMIC_RELEASE);
 }
 
 Result<void> reset(Table& table, Continued continued)
@@ -172,35 +171,34 @@ Result<void> reset(Table& table, Continued continued)
     return {};
 }
 
-Result<void> Table::close_all()
+Result<void> destroy(Table& table)
 {
     {
-        LockGuard guard(lock);
-        if (!dying)
-            close_cursor = 0; // a reset may have been interrupted by the end
-        dying = true;
+        LockGuard guard(table.lock);
+        if (!table.dying)
+            table.close_cursor = 0; // a reset may have been interrupted by the end
+        table.dying = true;
     }
-    TRY(close_from_cursor(*this));
-    forget_virq_handler(*this);
-    LockGuard guard(lock);
-    fifo::tear_down(*this);
+    TRY(close_from_cursor(table));
+    LockGuard guard(table.lock);
+    fifo::tear_down(table);
     return {};
 }
 
-void Table::free_storage()
+void release_memory(Table& table)
 {
-    for (Channel**& group : groups) {
+    for (Channel**& group : table.groups) {
         if (!group)
             continue;
-        for (u32 i = 0; i < pointers_per_page; ++i)
+        for (u32 i = 0; i < Table::pointers_per_page; ++i)
             if (group[i])
                 free_page(group[i]);
         free_page(group);
         group = nullptr;
     }
-    if (pirq_ports)
-        free_page(pirq_ports);
-    pirq_ports = nullptr;
+    if (table.pirq_ports)
+        free_page(table.pirq_ports);
+    table.pirq_ports = nullptr;
 }
 
 }

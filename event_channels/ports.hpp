@@ -39,8 +39,6 @@ void raise(Table& table, Channel& channel, Port port);
 void mark_events_pending(VcpuEvents& events);
 /// Wakes the vCPUs that poll `port`.
 void wake_pollers(Table& table, Port port);
-/// A dying domain handles no global virtual interrupt any more.
-void forget_virq_handler(const Table& table);
 
 // ---- fifo.cpp
 
