@@ -22,6 +22,7 @@ bool leave_owner(Owner& owner, Mfn mfn)
 /// A shared frame of the hypervisor becomes its alone again.
 bool end_sharing(Owner& owner, Frame& f)
 {
+    m2p[mfn_of(f).value] = invalid_m2p;
     f.type_info = 0;
     f.owner = domid_none;
     f.order = 0;

@@ -22,33 +22,36 @@ Result<void> reserve_room(Owner& owner, u64 count)
     return {};
 }
 
-void give_up_room(Owner& owner, u64 count)
-{
-    LockGuard guard(owner.lock);
-    owner.total_pages -= count;
-}
-
 /// Makes frames that are nobody's the owner's; room has been reserved for them.
-/// @return false, with the room given up: the owner is dying, and its pages may have been given back already
+/// @return false  the owner is dying, and its pages may have been given back already
 bool adopt(Owner& owner, Mfn first, u64 count)
 {
     LockGuard guard(owner.lock);
-    if (owner.dying) {
-        owner.total_pages -= count;
+    if (owner.dying)
         return false;
-    }
     for (u64 i = 0; i < count; ++i) {
         Frame& f = frame(first + i);
         f.type_info = 0;
         f.owner = owner.id;
         f.linear_uses = 0;
-        m2p[first.value + i] = invalid_m2p;
         owner.pages.push_back(first + i);
         atomic_store(&f.count_info, count_bits::ram | count_bits::allocated | 1);
     }
     return true;
 }
 
+}
+
+void give_up_room(Owner& owner, u64 frames)
+{
+    bool was_last = false;
+    {
+        LockGuard guard(owner.lock);
+        owner.total_pages -= frames;
+        was_last = owner.dying && owner.total_pages == 0 && owner.special_pages == 0;
+    }
+    if (was_last && owner.when_drained)
+        owner.when_drained(owner);
 }
 
 Result<Mfn> assign_new_frames(Owner& owner, unsigned order, unsigned max_address_bits, Scrub scrub)
@@ -75,6 +78,7 @@ Result<Mfn> assign_new_frames(Owner& owner, unsigned order, unsigned max_address
         scrub_run(first, order);
     if (!adopt(owner, first, count)) {
         discard_frames(first, order);
+        give_up_room(owner, count);
         return Error::Invalid;
     }
     return first;
@@ -88,6 +92,7 @@ Result<void> give_back(Owner& owner, Mfn mfn)
         return Error::Invalid;
     if (!(atomic_and(&f.count_info, ~count_bits::allocated) & count_bits::allocated))
         return Error::Invalid;
+    m2p[mfn.value] = invalid_m2p;
     put_page(mfn);
     return {};
 }
@@ -107,29 +112,28 @@ Result<void> steal(Owner& owner, Mfn mfn)
     {
         LockGuard guard(owner.lock);
         unlink_owned(owner, mfn);
-        --owner.total_pages;
     }
     if (f.count_info & count_bits::uncached)
         machine::flush_cache(machine::map(mfn), page_size);
     f.type_info = 0;
     f.owner = domid_none;
-    m2p[mfn.value] = invalid_m2p;
     f.tlb_stamp = machine::tlb_clock();
     f.count_info = count_bits::ram | count_bits::stale;
     return {};
 }
 
-Result<void> assign_frames(Owner& owner, Mfn first, unsigned order)
+Result<void> restore_frames(Owner& owner, Mfn first, unsigned order)
 {
-    TRY(reserve_room(owner, u64{1} << order));
-    flush_run(first, order);
-    if (!adopt(owner, first, u64{1} << order))
-        return Error::Invalid;
-    return {};
+    if (adopt(owner, first, u64{1} << order))
+        return {};
+    give_up_room(owner, u64{1} << order);
+    return Error::Invalid;
 }
 
 void discard_frames(Mfn first, unsigned order)
 {
+    for (u64 i = 0; i < u64{1} << order; ++i)
+        m2p[first.value + i] = invalid_m2p;
     LockGuard guard(heap_lock);
     return_run(first, order);
 }

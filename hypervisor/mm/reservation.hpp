@@ -12,13 +12,13 @@ namespace xylem::mm {
 Result<void> give_back(Owner& owner, Mfn mfn);
 
 /// Takes away from its owner a frame that nobody refers to but by its being allocated, with its type forgotten (XSA-214).
-/// It is then nobody's: assign_frame() or discard_frame() must follow.
+/// It is then nobody's, but its place in the owner's allotment stays taken: restore_frames() or give_up_room() must follow.
 /// @return Invalid  not the owner's, the hypervisor's, or still referred to
 Result<void> steal(Owner& owner, Mfn mfn);
-
-/// Gives a frame, or run, that is nobody's (from steal() or allocate_unowned()) to `owner`, as allocated.
-/// @return NoSpace  the owner would hold more than its maximum; Invalid  it is dying. The frames stay nobody's
-Result<void> assign_frames(Owner& owner, Mfn first, unsigned order);
+/// Gives a frame, or run, that is nobody's to `owner`, as allocated, in a place that steal() has left.
+/// @return Invalid  the owner is dying: the place is given up, the frames stay nobody's
+Result<void> restore_frames(Owner& owner, Mfn first, unsigned order);
+void give_up_room(Owner& owner, u64 frames);
 /// Puts frames that are nobody's back into the heap.
 void discard_frames(Mfn first, unsigned order);
 /// A run that is nobody's: scrubbed, and in no processor's cached translations. @return NoMemory
