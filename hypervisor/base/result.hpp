@@ -95,11 +95,15 @@ inline i64 to_wire(const Result<void>& result) { return result.ok() ? 0 : to_err
 
 }
 
-/// The value of a Result, or leaves the function with its error.
-#define TRY(expression)                                                                                                \
+/// The value of a Result, or leaves the function with its error. The name is numbered, so that one TRY may stand in another.
+#define TRY(expression) TRY_NAMED(expression, __COUNTER__)
+#define TRY_NAMED(expression, number) TRY_AS(expression, TRY_JOIN(result_of_try_, number))
+#define TRY_JOIN(a, b) TRY_JOINED(a, b)
+#define TRY_JOINED(a, b) a##b
+#define TRY_AS(expression, name)                                                                                       \
     ({                                                                                                                 \
-        auto&& result_of_try = (expression);                                                                           \
-        if (!result_of_try.ok()) [[unlikely]]                                                                          \
-            return result_of_try.error();                                                                              \
-        result_of_try.take();                                                                                          \
+        auto&& name = (expression);                                                                                    \
+        if (!name.ok()) [[unlikely]]                                                                                   \
+            return name.error();                                                                                       \
+        name.take();                                                                                                   \
     })

@@ -3,6 +3,7 @@
 
 #include "event_channels/event_channels.hpp"
 #include "grant_tables/grant_tables.hpp"
+#include "hypervisor/abi/mmu.hpp"
 #include "hypervisor/abi/shared_info.hpp"
 #include "hypervisor/base/lock.hpp"
 #include "hypervisor/base/result.hpp"
@@ -10,6 +11,7 @@
 #include "hypervisor/domain/cpu_policy.hpp"
 #include "hypervisor/domain/vcpu.hpp"
 #include "hypervisor/mm/owner.hpp"
+#include "hypervisor/mm/range_set.hpp"
 
 namespace xylem {
 
@@ -20,38 +22,60 @@ enum class Privilege : u8 { none, control };
 
 enum class LifeState : u8 { alive, dying, dead };
 
+/// How far the end of a domain has come: each step is preemptible, and done once.
+enum class EndStep : u8 { stop, events, grants, vcpus, memory, done };
+
+/// A timer of SCHEDOP_watchdog.
+struct Watchdog {
+    bool in_use = false;
+    sched::Timer timer;
+};
+
 struct Domain {
     DomId id{};
     Privilege privilege = Privilege::none;
     bool is_hardware_domain = false; ///< dom0: gets hardware interrupts, ports, MMIO
+    bool is_idle = false;
 
-    mm::Owner memory;                ///< pages owned, limits
+    mm::Owner memory; ///< pages owned, limits
     event_channels::Table events;
     grant_tables::Table grants;
     CpuPolicy* policy = nullptr;
 
     abi::SharedInfo* shared_info = nullptr;
     Mfn shared_info_mfn{};
-    Mfn perdomain_l3{};              ///< what slot 260 of each of its roots points to: GDT and LDT windows
 
     u64 vm_assist = 0;
     u8 handle[16] = {};
     unsigned vcpu_limit = 0;
     Vcpu* vcpus[max_vcpus] = {};
 
+    SpinLock control_lock{LockRank::domctl}; ///< guards what follows: the domain's life
     LifeState life = LifeState::alive;
-    u32 references = 1;              ///< domain_get/put
-    u32 controller_pause_count = 0;
+    EndStep end_step = EndStep::stop;
+    u32 references = 1;        ///< one for being in the list until it has died; see domain_put
+    bool memory_gone = false;  ///< the reference that its frames hold has been put
+    u32 controller_pauses = 0; ///< by the toolstack: counted
     bool creation_finished = false;
     bool shutting_down = false, shut_down = false;
     u8 shutdown_code = 0xff;
+    u32 suspend_port = 0; ///< event channel to notify when it has shut down; 0: none
 
-    u64 wallclock_offset = 0;
-    u32 pci_cf8 = 0;
+    i64 wallclock_offset = 0; ///< seconds
+    u32 cpupool = 0;
+    u16 weight = 256, cap = 0;
+    u32 tsc_mode = 0;
+    bool msr_relaxed = false;
+    mm::RangeSet io_ports, irqs; ///< beside memory.io_memory: what of the hardware it may use
+    u32 pci_cf8 = 0;             ///< its configuration address latch
+    u8 rtc_index = 0;
+    Watchdog watchdogs[2];
+
+    Domain* next = nullptr; ///< in the list of domains, by ascending id
 
     Vcpu* vcpu(VcpuId which) const { return which.value < vcpu_limit ? vcpus[which.value] : nullptr; }
     bool privileged() const { return privilege == Privilege::control; }
-    bool vm_assist_enabled(unsigned type) const { return vm_assist >> type & 1; }
+    bool vm_assist_enabled(abi::VmassistType type) const { return vm_assist >> static_cast<u32>(type) & 1; }
 };
 
 /// A reference to a live domain; the domain's memory stays until it is put.

@@ -8,6 +8,7 @@
 #include "hypervisor/abi/trap.hpp"
 #include "hypervisor/abi/vcpu.hpp"
 #include "hypervisor/base/types.hpp"
+#include "hypervisor/sched/timer.hpp"
 #include "hypervisor/sched/unit.hpp"
 
 namespace xylem {
@@ -49,6 +50,7 @@ struct alignas(64) Vcpu {
     u64 kernel_root = 0;           ///< machine address of the kernel page-table root (L4)
     u64 user_root = 0;             ///< likewise for user mode; 0: none
     u64 kernel_sp = 0;             ///< stack_switch: where a bounce from user mode starts
+    u64 bounce_sp = 0;             ///< kernel_sp aligned down to 16, or 0 where a frame there would touch our hole
     u64 syscall_callback = 0;
     u8 kernel_mode = 1;            ///< guest kernel (1) or guest user (0): both run in ring 3
     u8 syscall_masks_events = 0;
@@ -64,6 +66,7 @@ struct alignas(64) Vcpu {
 
     VcpuId id{};
     sched::Unit unit;
+    CpuMask soft_affinity{~u64{0}}; ///< kept for the tools; placement does not look at it
     event_channels::VcpuEvents events;
 
     // ---- architectural state that is not in the registers on the stack
@@ -77,6 +80,7 @@ struct alignas(64) Vcpu {
     u8 iopl = 0;       ///< virtual IOPL
     u8 initialised = 0;
     u8 nmi_pending = 0, nmi_masked = 0;
+    u8 polling = 0;    ///< in sched_op poll, until it runs again
     u64 io_bitmap = 0; ///< guest address of its port bitmap
     u32 io_bitmap_ports = 0;
     u64 gdt_frames[16] = {}; ///< mfns; `gdt_entries` says how many count
@@ -91,11 +95,20 @@ struct alignas(64) Vcpu {
     Nanoseconds periodic_period{};
     Nanoseconds periodic_next{};
     Nanoseconds singleshot{};    ///< 0: not armed
+    Nanoseconds time_written{};  ///< when its vcpu_info's time was last written; 0: never
+    sched::Timer singleshot_timer, periodic_timer, poll_timer;
 
     GuestRegs regs{};
     abi::TrapInfo traps[256] = {};
-    void* fpu = nullptr; ///< XSAVE image, 64-byte aligned
+    void* fpu = nullptr;   ///< XSAVE image, 64-byte aligned
+    u32 fpu_cpu = ~0u;     ///< the processor whose registers may still hold that state
     u64 xcr0 = 1;
 };
+
+/// The vCPU that a scheduler's unit is part of.
+inline Vcpu& vcpu_of(sched::Unit& unit)
+{
+    return *reinterpret_cast<Vcpu*>(reinterpret_cast<char*>(&unit) - offsetof(Vcpu, unit));
+}
 
 }

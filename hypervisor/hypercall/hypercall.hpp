@@ -65,11 +65,14 @@ i64 multicall(Vcpu& self, Arguments& args);
 i64 xen_version(Vcpu& self, Arguments& args);
 i64 console_io(Vcpu& self, Arguments& args);
 i64 physdev_op(Vcpu& self, Arguments& args);
+i64 physdev_op_compat(Vcpu& self, Arguments& args);
 i64 platform_op(Vcpu& self, Arguments& args);
 i64 domctl(Vcpu& self, Arguments& args);
 i64 sysctl(Vcpu& self, Arguments& args);
 i64 xenpmu_op(Vcpu& self, Arguments& args);
 i64 hvm_op(Vcpu& self, Arguments& args);
+i64 dm_op(Vcpu& self, Arguments& args);
+i64 kexec_op(Vcpu& self, Arguments& args);
 i64 mca_op(Vcpu& self, Arguments& args);
 i64 xylem_op(Vcpu& self, Arguments& args);
 

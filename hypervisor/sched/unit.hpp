@@ -25,10 +25,13 @@ struct Unit {
     RunState state = RunState::offline;
     Nanoseconds state_since{};
     u64 time_in[4] = {};           ///< ns in each RunState before state_since
+    bool yielding = false;         ///< gave way: anyone waiting goes first
+    Nanoseconds run_since{};       ///< when it was last put on a processor
     Nanoseconds slice_end{};
     CpuMask hard_affinity{~u64{0}};
     u16 weight = 256, cap = 0;
     ListLink queue_link;
+    SpinLock lock{LockRank::sched_unit};
 
     bool runnable() const { return pause_count == 0 && !blocked && !down; }
 };

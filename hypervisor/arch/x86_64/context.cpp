@@ -1,0 +1,311 @@
+// Switching a processor from one vCPU to another, and the last steps before a guest runs.
+//
+// A vCPU's registers live in the processor while it runs and in its Vcpu otherwise. The switch happens in one place only, on
+// the way out to a guest, where the whole of the guest's general registers lie at the top of the stack. Idle is a loop right
+// here, so nothing ever has to be resumed inside the hypervisor.
+
+#include "hypervisor/abi/vcpu.hpp"
+#include "hypervisor/arch/x86_64/entry.hpp"
+#include "hypervisor/arch/x86_64/machine.hpp"
+#include "hypervisor/core/log.hpp"
+#include "hypervisor/domain/domain.hpp"
+#include "hypervisor/domain/time.hpp"
+#include "hypervisor/domain/vcpu_machine.hpp"
+#include "hypervisor/sched/sched.hpp"
+#include "hypervisor/sched/timer.hpp"
+
+#include <string.h>
+
+namespace xylem::arch {
+
+void bounce_failsafe(Vcpu& vcpu, GuestRegs& regs, const u16 (&wanted)[4]);
+
+namespace {
+
+/// Loads a data segment; a selector that faults leaves null there. @return whether it loaded.
+#define LOAD_SEGMENT(name)                                                                                             \
+    bool load_##name(u16 selector)                                                                                     \
+    {                                                                                                                  \
+        u32 ok;                                                                                                        \
+        asm volatile("1: mov %w1, %%" #name "\n"                                                                       \
+                     "   mov $1, %0\n"                                                                                 \
+                     "   jmp 3f\n"                                                                                     \
+                     "2: xor %0, %0\n"                                                                                 \
+                     "   mov %w0, %%" #name "\n"                                                                       \
+                     "3:\n"                                                                                            \
+                     ".pushsection .ex_table, \"a\"\n"                                                                 \
+                     ".quad 1b, 2b\n"                                                                                  \
+                     ".popsection\n"                                                                                   \
+                     : "=&r"(ok)                                                                                       \
+                     : "r"(selector)                                                                                   \
+                     : "memory");                                                                                      \
+        return ok;                                                                                                     \
+    }
+LOAD_SEGMENT(ds)
+LOAD_SEGMENT(es)
+LOAD_SEGMENT(fs)
+LOAD_SEGMENT(gs)
+
+u16 read_ds()
+{
+    u16 v;
+    asm volatile("mov %%ds, %0" : "=r"(v));
+    return v;
+}
+u16 read_es()
+{
+    u16 v;
+    asm volatile("mov %%es, %0" : "=r"(v));
+    return v;
+}
+u16 read_fs()
+{
+    u16 v;
+    asm volatile("mov %%fs, %0" : "=r"(v));
+    return v;
+}
+u16 read_gs()
+{
+    u16 v;
+    asm volatile("mov %%gs, %0" : "=r"(v));
+    return v;
+}
+
+void save_segments(Vcpu& vcpu)
+{
+    vcpu.ds = read_ds();
+    vcpu.es = read_es();
+    vcpu.fs = read_fs();
+    vcpu.gs = read_gs();
+    vcpu.fs_base = read_msr(msr_fs_base);
+    const u64 active = read_msr(msr_gs_base), inactive = read_msr(msr_inactive_gs_base);
+    vcpu.gs_base_kernel = vcpu.kernel_mode ? active : inactive;
+    vcpu.gs_base_user = vcpu.kernel_mode ? inactive : active;
+}
+
+void load_segments(Vcpu& vcpu, GuestRegs& regs)
+{
+    const u16 wanted[4] = {vcpu.ds, vcpu.es, vcpu.fs, vcpu.gs};
+    bool ok = load_ds(vcpu.ds);
+    ok = load_es(vcpu.es) && ok;
+    ok = load_fs(vcpu.fs) && ok;
+    ok = load_gs(vcpu.gs) && ok;
+    write_msr(msr_fs_base, vcpu.fs_base);
+    write_msr(msr_gs_base, vcpu.kernel_mode ? vcpu.gs_base_kernel : vcpu.gs_base_user);
+    write_msr(msr_inactive_gs_base, vcpu.kernel_mode ? vcpu.gs_base_user : vcpu.gs_base_kernel);
+    if (!ok)
+        bounce_failsafe(vcpu, regs, wanted);
+}
+
+/// Writes the guest's runstate area, if it asked for one. The guest's kernel root is loaded.
+void write_runstate(Vcpu& vcpu)
+{
+    if (vcpu.runstate_area)
+        write_runstate_area(vcpu);
+}
+
+/// The rest of this function's vCPU is not running any more: its roots must not stay loaded.
+void load_idle_root()
+{
+    load_boot_gdt();
+    machine::load_root(template_root());
+}
+
+void switch_out(Vcpu& previous)
+{
+    if (previous.unit.is_idle)
+        return;
+    save_context(previous);
+    // The guest learns that it does not run while its memory is still at hand.
+    if (previous.runstate_area) {
+        if (!previous.kernel_mode)
+            machine::load_root(MachineAddress(previous.kernel_root));
+        write_runstate_area_leaving(previous);
+    }
+}
+
+void switch_to(Vcpu& next)
+{
+    Cpu& c = cpu();
+    c.current = &next;
+    if (next.unit.is_idle)
+        return load_idle_root();
+    load_context(next);
+}
+
+void reschedule()
+{
+    Cpu& c = cpu();
+    Vcpu& previous = *c.current;
+    if (sched::may_continue(previous.unit))
+        return;
+    switch_out(previous);
+    if (!previous.unit.is_idle) {
+        load_idle_root(); // from here on another processor may take it, or its domain may end
+        c.current = c.idle;
+        remove_dirty_cpu(*previous.domain);
+    }
+    sched::descheduled(previous.unit);
+    switch_to(vcpu_of(sched::pick()));
+}
+
+/// Serves this processor's requests. @return whether there were any.
+bool do_work()
+{
+    Cpu& c = cpu();
+    const u32 work = atomic_exchange(&c.work, u32{0});
+    if (work & work_flush)
+        serve_flush_requests();
+    if (work & work_call)
+        serve_call();
+    if (work & work_timer)
+        sched::run_timers();
+    if (work & work_schedule)
+        reschedule();
+    return work != 0;
+}
+
+/// Waits for an interrupt with interrupts on: the only place where they are.
+void idle_wait()
+{
+    asm volatile("sti; hlt; cli" ::: "memory");
+}
+
+bool event_due(const Vcpu& vcpu)
+{
+    return atomic_load(&vcpu.info->evtchn_upcall_pending) && !vcpu.info->evtchn_upcall_mask;
+}
+
+/// What is owed to the guest before its next instruction: the end of a poll, an NMI, events.
+void deliver_owed(Vcpu& vcpu, GuestRegs& regs)
+{
+    if (vcpu.polling) {
+        vcpu.polling = 0;
+        event_channels::stop_poll(vcpu.domain->events, vcpu.events);
+        set_poll_timeout(vcpu, {});
+    }
+    if (vcpu.nmi_pending && !vcpu.nmi_masked) {
+        vcpu.nmi_pending = 0;
+        if (vcpu.traps[vector_nmi].address) {
+            vcpu.nmi_masked = 1;
+            deliver(vcpu, regs, vector_nmi);
+        }
+    }
+    vcpu.exit_work = vcpu.nmi_masked;
+    if (event_due(vcpu))
+        bounce(vcpu, regs, vcpu.event_callback.address, true);
+}
+
+}
+
+void toggle_mode(Vcpu& vcpu)
+{
+    vcpu.kernel_mode = !vcpu.kernel_mode;
+    asm volatile("swapgs");
+    machine::load_root(MachineAddress(vcpu.kernel_mode ? vcpu.kernel_root : vcpu.user_root));
+}
+
+void save_context(Vcpu& vcpu)
+{
+    vcpu.regs = guest_regs();
+    save_segments(vcpu);
+    save_fpu(vcpu);
+}
+
+void load_context(Vcpu& vcpu)
+{
+    GuestRegs& regs = guest_regs();
+    regs = vcpu.regs;
+    add_dirty_cpu(*vcpu.domain);
+    load_boot_gdt();
+    machine::load_root(MachineAddress(vcpu.kernel_root));
+    load_guest_gdt(vcpu);
+    machine::load_ldt(vcpu);
+    update_guest_time(vcpu);
+    write_runstate(vcpu);
+    if (!vcpu.kernel_mode)
+        machine::load_root(MachineAddress(vcpu.user_root));
+    restore_fpu(vcpu);
+    set_guest_cr4(vcpu);
+    machine::load_debug_registers(vcpu);
+    load_segments(vcpu, regs);
+}
+
+extern "C" void prepare_exit(GuestRegs* regs)
+{
+    for (;;) {
+        while (do_work()) {
+        }
+        Vcpu& vcpu = current();
+        if (vcpu.unit.is_idle) {
+            idle_wait();
+            atomic_or(&cpu().work, static_cast<u32>(work_schedule));
+            continue;
+        }
+        deliver_owed(vcpu, *regs);
+        if (!atomic_load(&cpu().work))
+            return;
+    }
+}
+
+extern "C" [[noreturn]] void enter_guest_first(GuestRegs* regs);
+
+void start_idle()
+{
+    atomic_or(&cpu().work, static_cast<u32>(work_schedule));
+    enter_guest_first(&guest_regs());
+}
+
+}
+
+namespace xylem::machine {
+
+GuestRegs& guest_regs(Vcpu& vcpu)
+{
+    return &vcpu == arch::cpu().current ? arch::guest_regs() : vcpu.regs;
+}
+
+void synchronise_state(Vcpu& current)
+{
+    arch::save_context(current);
+}
+
+void set_segment_base(Vcpu& current, abi::SegmentBase which, u64 base)
+{
+    switch (which) {
+    case abi::SegmentBase::fs:
+        return arch::write_msr(arch::msr_fs_base, base);
+    case abi::SegmentBase::gs_user:
+        return arch::write_msr(current.kernel_mode ? arch::msr_inactive_gs_base : arch::msr_gs_base, base);
+    case abi::SegmentBase::gs_kernel:
+        return arch::write_msr(current.kernel_mode ? arch::msr_gs_base : arch::msr_inactive_gs_base, base);
+    case abi::SegmentBase::gs_user_sel:
+        return load_user_gs(current, static_cast<u16>(base));
+    }
+}
+
+void load_user_gs(Vcpu&, u16 selector)
+{
+    // Loading GS replaces the active base, which is the kernel's while its hypercall runs: swap it away for the time.
+    asm volatile("swapgs");
+    arch::load_gs(selector > 3 ? selector | 3 : selector);
+    asm volatile("swapgs");
+}
+
+u64 copy_to_guest_kernel(Vcpu& current, u64 address, const void* from, u64 bytes)
+{
+    if (current.kernel_mode)
+        return copy_to_guest(address, from, bytes);
+    load_root(MachineAddress(current.kernel_root));
+    const u64 left = copy_to_guest(address, from, bytes);
+    load_root(MachineAddress(current.user_root));
+    return left;
+}
+
+void deliver_exception(Vcpu& current, u8 vector, bool has_error_code, u32 error_code)
+{
+    arch::deliver(current, arch::guest_regs(), vector,
+                  has_error_code ? std::optional<u32>(error_code) : std::nullopt);
+}
+
+}

@@ -1,0 +1,146 @@
+// Port accesses of guests. (PV_ABI 2.8 and 5.9)
+//
+// Three places are shared by nature and therefore ours to mediate: the RTC's index, the PCI configuration address, and PIT
+// channel 2, which no guest gets (it reads as a counter that stands at zero).
+
+#include "hypervisor/arch/x86_64/guest_io.hpp"
+
+#include "hypervisor/arch/x86_64/io.hpp"
+#include "hypervisor/arch/x86_64/pci.hpp"
+#include "hypervisor/core/guest_ptr.hpp"
+
+namespace xylem::arch {
+namespace {
+
+constexpr u16 pit_channel2 = 0x42, pit_command = 0x43, pit_gate = 0x61;
+constexpr u16 rtc_index = 0x70, rtc_data = 0x71;
+constexpr u16 pci_address = 0xcf8, pci_data = 0xcfc;
+constexpr u8 rtc_index_bits = 0x7f;
+
+SpinLock rtc_lock{LockRank::irq};
+
+u32 in(u16 port, unsigned bytes)
+{
+    return bytes == 1 ? in8(port) : bytes == 2 ? in16(port) : in32(port);
+}
+
+void out(u16 port, unsigned bytes, u32 value)
+{
+    if (bytes == 1)
+        out8(port, static_cast<u8>(value));
+    else if (bytes == 2)
+        out16(port, static_cast<u16>(value));
+    else
+        out32(port, value);
+}
+
+bool is_pci_address(u16 port, unsigned bytes) { return port == pci_address && bytes == 4; }
+bool is_pci_data(u16 port) { return port >= pci_data && port < pci_data + 4; }
+bool is_rtc(u16 port) { return port == rtc_index || port == rtc_data; }
+
+/// Whether the whole access goes to the hardware as it is.
+bool is_direct(const Domain& domain, u16 port, unsigned bytes)
+{
+    return !is_pci_address(port, bytes) && !is_rtc(port) && domain.io_ports.contains(port, port + bytes - 1u);
+}
+
+u32 read_piece(Domain& domain, u16 port)
+{
+    switch (port) {
+    case pit_channel2:
+    case pit_command:
+    case pit_gate:
+        return 0;
+    case rtc_index:
+        return domain.rtc_index;
+    case rtc_data: {
+        if (!domain.is_hardware_domain)
+            return 0xff;
+        LockGuard guard(rtc_lock);
+        out8(rtc_index, domain.rtc_index & rtc_index_bits);
+        return in8(rtc_data);
+    }
+    default:
+        return domain.io_ports.contains(port) ? in8(port) : 0xff;
+    }
+}
+
+void write_piece(Domain& domain, u16 port, u8 value)
+{
+    switch (port) {
+    case pit_channel2:
+    case pit_command:
+    case pit_gate:
+        return;
+    case rtc_index:
+        domain.rtc_index = value;
+        return;
+    case rtc_data: {
+        if (!domain.is_hardware_domain)
+            return;
+        LockGuard guard(rtc_lock);
+        out8(rtc_index, domain.rtc_index & rtc_index_bits);
+        return out8(rtc_data, value);
+    }
+    default:
+        if (domain.io_ports.contains(port))
+            out8(port, value);
+    }
+}
+
+}
+
+bool io_allowed(Vcpu& vcpu, u16 port, unsigned bytes)
+{
+    const bool architectural = vcpu.domain->vm_assist_enabled(abi::VmassistType::architectural_iopl);
+    const unsigned privilege = !vcpu.kernel_mode ? 3 : architectural ? 0 : 1;
+    if (vcpu.iopl >= privilege)
+        return true;
+    if (!vcpu.io_bitmap || u32{port} + bytes > vcpu.io_bitmap_ports)
+        return false;
+    for (unsigned i = 0; i < bytes; ++i) {
+        // The bitmap is the guest kernel's memory, which the user's page tables need not have.
+        u8 byte = 0xff;
+        const u64 address = vcpu.io_bitmap + (port + i) / 8;
+        if (!guest_range_ok(address, 1) || machine::copy_from_guest_kernel(vcpu, &byte, address, 1) != 0)
+            return false;
+        if (byte >> ((port + i) % 8) & 1)
+            return false;
+    }
+    return true;
+}
+
+u32 guest_in(Vcpu& vcpu, u16 port, unsigned bytes)
+{
+    Domain& domain = *vcpu.domain;
+    if (is_direct(domain, port, bytes))
+        return in(port, bytes);
+    if (is_pci_address(port, bytes))
+        return domain.pci_cf8;
+    if (is_pci_data(port))
+        return domain.is_hardware_domain ? pci_port_read(domain.pci_cf8, port, bytes) : ~u32{0};
+    u32 value = 0;
+    for (unsigned i = 0; i < bytes; ++i)
+        value |= read_piece(domain, static_cast<u16>(port + i)) << (i * 8);
+    return value;
+}
+
+void guest_out(Vcpu& vcpu, u16 port, unsigned bytes, u32 value)
+{
+    Domain& domain = *vcpu.domain;
+    if (is_direct(domain, port, bytes))
+        return out(port, bytes, value);
+    if (is_pci_address(port, bytes)) {
+        domain.pci_cf8 = value;
+        return;
+    }
+    if (is_pci_data(port)) {
+        if (domain.is_hardware_domain)
+            pci_port_write(domain.pci_cf8, port, bytes, value);
+        return;
+    }
+    for (unsigned i = 0; i < bytes; ++i)
+        write_piece(domain, static_cast<u16>(port + i), static_cast<u8>(value >> (i * 8)));
+}
+
+}
