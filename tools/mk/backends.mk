@@ -10,6 +10,10 @@ BACKENDS_XEN := $(addprefix backends/lib/,service.cpp xen_peer.cpp xen_store.cpp
 $(eval $(call library,backends,$(BACKENDS_LIB) $(BACKENDS_XEN)))
 $(eval $(call program,xylem-blkback,$(BACKENDS_BLOCK) backends/block/device.cpp backends/block/main.cpp,backends xenstore dom0,\
   -luring -lfmt))
+BACKENDS_NET := $(addprefix backends/net/,packet.cpp receive.cpp transmit.cpp)
+
+$(eval $(call program,xylem-netback,$(BACKENDS_NET) $(addprefix backends/net/,device.cpp main.cpp tap.cpp),\
+  backends xenstore dom0,-lfmt))
 
 BACKENDS_TEST_SUPPORT := tests/unit/backends/fake_peer.cpp $(BACKENDS_LIB) dom0/lib/fd.cpp dom0/lib/gntdev.cpp
 

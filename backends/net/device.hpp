@@ -1,0 +1,50 @@
+// A virtual interface: what its folder in the store says, made into a Tap and the two queues.
+#pragma once
+
+#include "backends/lib/device.hpp"
+#include "backends/lib/xen_peer.hpp"
+#include "backends/net/receive.hpp"
+#include "backends/net/tap.hpp"
+#include "backends/net/transmit.hpp"
+
+namespace xylem::backends::net {
+
+/// What all interfaces of this process share.
+struct Context {
+    EventLoop& loop;
+    Store& store;
+    dom0::GrantDevice& grants;
+    EventHub& events;
+};
+
+class NetDevice : public Device {
+public:
+    NetDevice(Context context, DevicePlace place, DeviceEvents events);
+
+    Entries prepare() override;
+    Entries connect(Begin begin) override;
+    bool disconnect() override;
+    void quiesce() override;
+    bool idle() const override { return true; } // a batch is begun and ended within one call
+
+private:
+    TapConfig tap_config() const;
+    Offload read_offload() const;
+    MappedPages map_ring(const std::string& node);
+    Port read_port(const std::string& node) const;
+    void make_queues();
+    void bind_events();
+
+    Context context_;
+    DevicePlace place_;
+    DeviceEvents events_;
+    std::string name_;
+    GntdevMemory memory_;
+    std::unique_ptr<Tap> tap_;
+    std::unique_ptr<Transmit> transmit_;
+    std::unique_ptr<Receive> receive_;
+    std::unique_ptr<PeerSignal> transmit_signal_;
+    std::unique_ptr<PeerSignal> receive_signal_; // null: one event channel for both
+};
+
+}

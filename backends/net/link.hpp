@@ -1,0 +1,23 @@
+// Where a guest's packets go to and come from: a tap in dom0, a queue in the tests.
+#pragma once
+
+#include "backends/net/packet.hpp"
+
+namespace xylem::backends::net {
+
+class Link {
+public:
+    virtual ~Link() = default;
+
+    /// Sends one frame. `packet` starts with a TapHeader.
+    /// @return whether it was taken; else it is lost, as packets may be
+    virtual bool send(std::span<const std::byte> packet) = 0;
+    /// Takes one frame, with its TapHeader in front.
+    /// @return bytes; 0 if there is none now
+    virtual std::size_t receive(std::span<std::byte> buffer) = 0;
+    /// Whether arrivals are looked at: off while the guest has no room for them, so that they queue up, and then drop,
+    /// there.
+    virtual void listen(bool on) = 0;
+};
+
+}

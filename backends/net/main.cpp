@@ -1,0 +1,31 @@
+// xylem-netback: serves guests' network interfaces by taps on dom0's bridges, from dom0's user space.
+#include "backends/lib/device_host.hpp"
+#include "backends/lib/service.hpp"
+#include "backends/lib/xen_store.hpp"
+#include "backends/net/device.hpp"
+
+#include <CLI/CLI.hpp>
+
+using namespace xylem::backends;
+
+static void serve(Service& service)
+{
+    EventLoop loop;
+    XenStore store(loop);
+    xylem::dom0::GrantDevice grants;
+    EventHub events(loop);
+    const net::Context context{loop, store, grants, events};
+    DeviceHost host(loop, store, "vif", [&](const DevicePlace& place, DeviceEvents device_events) {
+        return std::make_unique<net::NetDevice>(context, place, std::move(device_events));
+    });
+    service.run(loop, [&](EventLoop::Handler done) { host.shut_down(std::move(done)); }, {});
+}
+
+int main(int argc, char** argv)
+{
+    CLI::App app(
+        "Serves guests' network interfaces: each device in backend/vif, by a tap on the bridge that it names.");
+    Service service;
+    service.add_options(app);
+    return service_main(app, argc, argv, [&] { serve(service); });
+}

@@ -1,0 +1,93 @@
+// A guest's transmit ring: packets out of the guest's pages onto the link.
+//
+// A packet is a chain of slots: the first has the whole size, extras (segmentation) follow it, then one slot a further
+// fragment. Chains are parsed from our copies of the requests; all packets of a batch are copied out of the guest by
+// one call of the hypervisor, sent one by one, and answered together.
+#pragma once
+
+#include "backends/lib/event_loop.hpp"
+#include "backends/lib/log.hpp"
+#include "backends/lib/peer_memory.hpp"
+#include "backends/lib/ring.hpp"
+#include "backends/net/link.hpp"
+#include "hypervisor/abi/io/netif.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace xylem::backends::net {
+
+/// What both directions work with. All but the ring outlive them.
+struct QueueParts {
+    EventLoop& loop;
+    PeerMemory& memory;
+    Link& link;
+    std::string name; ///< for the log
+    /// Wakes the guest for the direction's ring.
+    std::function<void()> notify;
+    /// Called once when the frontend broke the protocol; from within serve(): put off what destroys the queue.
+    std::function<void(std::string why)> on_broken;
+};
+
+class Transmit {
+public:
+    using Ring = ServerRing<abi::io::NetifTxRequest, abi::io::NetifTxResponse>;
+
+    Transmit(QueueParts parts, MappedPages ring);
+    ~Transmit() { *self_ = nullptr; }
+
+    Ring& ring() { return ring_; }
+    /// Sends what waits in the ring.
+    void serve();
+    void stop() { stopped_ = true; }
+
+private:
+    using Request = abi::io::NetifTxRequest;
+    using Extra = abi::io::NetifExtraInfo;
+    using Status = abi::io::NetifStatus;
+
+    /// A packet of the batch in hand.
+    struct Packet {
+        std::size_t start; ///< in buffer_, where its TapHeader is
+        std::size_t bytes; ///< of the frame
+        u16 flags;
+        Extra gso;        ///< of type none if there is no segmentation to do
+        u32 first_answer; ///< in answers_
+        u32 answers;
+        u32 first_copy; ///< in copies_
+        u32 copies;
+        bool good;
+    };
+    /// What a slot of the ring will be answered: extras by "null", the others by their packet's fate.
+    struct Answer {
+        u16 id;
+        bool extra;
+    };
+
+    bool collect();
+    bool take_packet(u32& waiting);
+    bool take_extras(const Request& first, u32& waiting, Packet& packet);
+    bool take_fragments(const Request& first, u32& waiting, Packet& packet);
+    void add_copy(const Request& fragment, std::size_t bytes, Packet& packet, std::size_t& at);
+    void send(Packet& packet);
+    bool describe(const Packet& packet, TapHeader& header);
+    void answer();
+    bool broken(const char* why);
+
+    QueueParts parts_;
+    MappedPages pages_;
+    Ring ring_;
+    std::vector<std::byte> buffer_;
+    std::size_t filled_ = 0;
+    std::vector<Packet> packets_;
+    std::vector<Answer> answers_;
+    std::vector<GrantCopy> copies_;
+    bool stopped_ = false;
+    LogLimit log_limit_;
+    std::shared_ptr<Transmit*> self_ =
+        std::make_shared<Transmit*>(this); // null for deferred work that outlives the queue
+};
+
+}
