@@ -1,0 +1,321 @@
+// grant_table_op: walks the list of operations, finds the domains they name, and lets grant_tables/ do each. Operations
+// answer in their own status field; the call itself fails only for what concerns the list as a whole. A long list is
+// continued by advancing the list and reducing the count. (xen/include/public/grant_table.h; PV_ABI 4.4)
+
+#include "grant_tables/grant_tables.hpp"
+#include "hypervisor/core/guest_ptr.hpp"
+#include "hypervisor/hypercall/hypercall.hpp"
+
+#include <stddef.h>
+
+namespace xylem::hypercall {
+
+namespace {
+
+using grant_tables::Status;
+
+/// Translations are flushed once for so many unmappings.
+constexpr u32 unmap_batch = 32;
+
+struct Call {
+    Vcpu& self;
+    Domain& caller;
+    Arguments& args;
+    u64 list;
+    u32 count;
+
+    grant_tables::Mapper mapper() const { return {caller.grants, caller.memory, MachineAddress(self.kernel_root)}; }
+};
+
+/// What is left after `done` operations of `bytes` each becomes the arguments of the call to continue.
+i64 continue_after(const Call& call, u32 done, u64 bytes)
+{
+    call.args.a[1] = call.list + done * bytes;
+    call.args.a[2] = call.count - done;
+    return preempted;
+}
+
+/// Runs `operate` on each operation of the list, and writes it back.
+template <typename Op, typename Operate> i64 for_each(const Call& call, Operate operate)
+{
+    const GuestInOut<Op> list(call.list);
+    for (u32 i = 0; i < call.count; ++i) {
+        if (i != 0 && should_preempt())
+            return continue_after(call, i, sizeof(Op));
+        Result<Op> op = list.copy_in(i);
+        if (!op.ok())
+            return to_errno(op.error());
+        operate(op.value());
+        const Result<void> written = list.copy_out(op.value(), i);
+        if (!written.ok())
+            return to_errno(written.error());
+    }
+    return 0;
+}
+
+/// The one operation of calls that take no list.
+template <typename Op, typename Operate> i64 single(const Call& call, Operate operate)
+{
+    return call.count == 1 ? for_each<Op>(call, operate) : to_errno(Error::Invalid);
+}
+
+/// The domain whose table an operation is about: the caller's own, or another's by privilege.
+Status find_subject(const Call& call, abi::RawDomId id, DomainRef& subject)
+{
+    Result<DomainRef> found = find_domain_or_self(call.caller, DomId(id));
+    if (!found.ok())
+        return Status::bad_domain;
+    if (found.value().get() != &call.caller && !call.caller.privileged())
+        return Status::permission_denied;
+    subject = found.take();
+    return Status::okay;
+}
+
+/// A granter, kept from one operation of a list to the next.
+class Granter {
+public:
+    /// @return null if there is no such domain
+    Domain* find(abi::RawDomId id)
+    {
+        if (domain_.get() && domain_->id == DomId(id))
+            return domain_.get();
+        Result<DomainRef> found = find_domain(DomId(id));
+        if (!found.ok())
+            return nullptr;
+        domain_ = found.take();
+        return domain_.get();
+    }
+
+private:
+    DomainRef domain_;
+};
+
+i64 map_grant_ref(const Call& call)
+{
+    Granter granter;
+    const grant_tables::Mapper mapper = call.mapper();
+    return for_each<abi::GnttabMapGrantRef>(call, [&](abi::GnttabMapGrantRef& op) {
+        if (Domain* domain = granter.find(op.dom))
+            grant_tables::map(mapper, domain->grants, op);
+        else
+            op.status = Status::bad_domain;
+    });
+}
+
+/// Unmaps up to `unmap_batch` operations from `first` on: statuses, then one flush, then what the mappings held is put.
+template <typename Op, typename Unmap> Result<void> unmap_some(const Call& call, u32 first, u32 count, Unmap unmap)
+{
+    grant_tables::Unmapped unmapped[unmap_batch];
+    const grant_tables::Mapper mapper = call.mapper();
+    const GuestInOut<Op> list(call.list);
+    Result<void> result;
+    for (u32 i = 0; i < count && result.ok(); ++i) {
+        Result<Op> op = list.copy_in(first + i);
+        if (!op.ok()) {
+            result = op.error();
+            break;
+        }
+        op.value().status = unmap(mapper, op.value(), unmapped[i]);
+        result = list.copy_out(op.value(), first + i);
+    }
+    bool any = false;
+    for (const grant_tables::Unmapped& one : unmapped)
+        any |= (one.halves & grant_tables::mapping_host) != 0;
+    if (any)
+        machine::flush_tlb({atomic_load(&call.caller.memory.dirty_cpus.bits)});
+    for (const grant_tables::Unmapped& one : unmapped)
+        grant_tables::finish_unmap(call.caller.grants, one);
+    return result;
+}
+
+template <typename Op, typename Unmap> i64 unmap_list(const Call& call, Unmap unmap)
+{
+    for (u32 done = 0; done < call.count;) {
+        if (done != 0 && should_preempt())
+            return continue_after(call, done, sizeof(Op));
+        const u32 some = call.count - done < unmap_batch ? call.count - done : unmap_batch;
+        const Result<void> result = unmap_some<Op>(call, done, some, unmap);
+        if (!result.ok())
+            return to_errno(result.error());
+        done += some;
+    }
+    return 0;
+}
+
+/// Grows the table and tells its frames.
+Status setup(const Call& call, const abi::GnttabSetupTable& op)
+{
+    DomainRef subject;
+    const Status found = find_subject(call, op.dom, subject);
+    if (found != Status::okay)
+        return found;
+    if (op.nr_frames > grant_tables::frame_limit(subject->grants))
+        return Status::general_error;
+    const GuestOut<abi::RawFrame> frames(op.frame_list.address);
+    for (u32 i = 0; i < op.nr_frames; ++i) {
+        Result<Mfn> frame = subject->grants.shared_frame(i);
+        if (!frame.ok())
+            return Status::general_error;
+        if (!frames.copy_out(frame.value().value, i).ok())
+            return Status::bad_virt_addr;
+    }
+    return Status::okay;
+}
+
+Status query_size(const Call& call, abi::GnttabQuerySize& op)
+{
+    DomainRef subject;
+    const Status found = find_subject(call, op.dom, subject);
+    if (found == Status::okay) {
+        op.nr_frames = grant_tables::frame_count(subject->grants);
+        op.max_nr_frames = grant_tables::frame_limit(subject->grants);
+    }
+    return found;
+}
+
+/// A table of version 1 has no status frames.
+Status get_status_frames(const Call& call, const abi::GnttabGetStatusFrames& op)
+{
+    DomainRef subject;
+    const Status found = find_subject(call, op.dom, subject);
+    if (found != Status::okay)
+        return found;
+    return op.nr_frames == 0 ? Status::okay : Status::general_error;
+}
+
+i64 set_version(const Call& call)
+{
+    const GuestInOut<abi::GnttabSetVersion> pointer(call.list);
+    Result<abi::GnttabSetVersion> op = pointer.copy_in();
+    if (!op.ok())
+        return to_errno(op.error());
+    const Result<void> result = grant_tables::set_version(op.value().version);
+    const Result<void> written = pointer.copy_out({.version = 1});
+    return to_wire(written.ok() ? result : written);
+}
+
+i64 get_version(const Call& call)
+{
+    const GuestInOut<abi::GnttabGetVersion> pointer(call.list);
+    Result<abi::GnttabGetVersion> op = pointer.copy_in();
+    if (!op.ok())
+        return to_errno(op.error());
+    DomainRef subject;
+    const Status found = find_subject(call, op.value().dom, subject);
+    if (found != Status::okay)
+        return to_errno(found == Status::bad_domain ? Error::NoSuchDomain : Error::NotPermitted);
+    op.value().version = 1;
+    return to_wire(pointer.copy_out(op.value()));
+}
+
+/// One side of a copy, kept from one operation of a list to the next: drivers copy many pieces of one page in a row.
+struct CopySide {
+    DomainRef domain; // outlives the page
+    grant_tables::CopyPage page;
+    abi::GnttabCopy::Pointer held{};
+    bool holds = false;
+    bool held_by_ref = false;
+
+    bool same(const abi::GnttabCopy::Pointer& wanted, bool by_ref) const
+    {
+        if (!holds || held_by_ref != by_ref || held.domid != wanted.domid)
+            return false;
+        return by_ref ? held.u.ref == wanted.u.ref : held.u.gmfn == wanted.u.gmfn;
+    }
+};
+
+/// @return permission_denied  another's frame, by number; bad_domain
+Status find_copy_domain(const Call& call, const abi::GnttabCopy::Pointer& wanted, bool by_ref, DomainRef& domain)
+{
+    if (!by_ref && DomId(wanted.domid) != domid_self)
+        return Status::permission_denied;
+    Result<DomainRef> found = find_domain_or_self(call.caller, DomId(wanted.domid));
+    if (!found.ok())
+        return Status::bad_domain;
+    domain = found.take();
+    return Status::okay;
+}
+
+Status hold(const Call& call, CopySide& side, const abi::GnttabCopy::Pointer& wanted, bool by_ref,
+            grant_tables::Access access)
+{
+    if (side.same(wanted, by_ref))
+        return Status::okay;
+    side.holds = false;
+    side.page.put();
+    Status status = find_copy_domain(call, wanted, by_ref, side.domain);
+    if (status != Status::okay)
+        return status;
+    status = by_ref ? side.page.take_granted(side.domain->grants, wanted.u.ref, call.caller.id, access)
+                    : side.page.take_own(call.caller.id, Mfn(wanted.u.gmfn), access);
+    if (status != Status::okay)
+        return status;
+    side.held = wanted;
+    side.held_by_ref = by_ref;
+    side.holds = true;
+    return Status::okay;
+}
+
+Status copy_one(const Call& call, CopySide& source, CopySide& destination, const abi::GnttabCopy& op)
+{
+    Status status = hold(call, source, op.source, op.flags & abi::gntcopy_source_gref, grant_tables::Access::read_only);
+    if (status == Status::okay)
+        status = hold(call, destination, op.dest, op.flags & abi::gntcopy_dest_gref, grant_tables::Access::writable);
+    if (status != Status::okay)
+        return status;
+    return grant_tables::copy_bytes(source.page, op.source.offset, destination.page, op.dest.offset, op.len);
+}
+
+i64 copy(const Call& call)
+{
+    CopySide source, destination;
+    return for_each<abi::GnttabCopy>(call,
+                                     [&](abi::GnttabCopy& op) { op.status = copy_one(call, source, destination, op); });
+}
+
+i64 dispatch(const Call& call, abi::GnttabCmd command)
+{
+    switch (command) {
+    case abi::GnttabCmd::map_grant_ref:
+        return map_grant_ref(call);
+    case abi::GnttabCmd::unmap_grant_ref:
+        return unmap_list<abi::GnttabUnmapGrantRef>(call, grant_tables::unmap);
+    case abi::GnttabCmd::unmap_and_replace:
+        return unmap_list<abi::GnttabUnmapAndReplace>(call, grant_tables::unmap_and_replace);
+    case abi::GnttabCmd::copy:
+        return copy(call);
+    case abi::GnttabCmd::setup_table:
+        return single<abi::GnttabSetupTable>(call, [&](auto& op) { op.status = setup(call, op); });
+    case abi::GnttabCmd::query_size:
+        return single<abi::GnttabQuerySize>(call, [&](auto& op) { op.status = query_size(call, op); });
+    case abi::GnttabCmd::get_status_frames:
+        return single<abi::GnttabGetStatusFrames>(call, [&](auto& op) { op.status = get_status_frames(call, op); });
+    case abi::GnttabCmd::set_version:
+        return set_version(call);
+    case abi::GnttabCmd::get_version:
+        return get_version(call);
+    case abi::GnttabCmd::swap_grant_ref:
+        return for_each<abi::GnttabSwapGrantRef>(
+            call, [&](auto& op) { op.status = grant_tables::swap_entries(call.caller.grants, op.ref_a, op.ref_b); });
+    case abi::GnttabCmd::transfer:
+        // Giving pages away is what page-flipping network drivers did, before they copied. See grant_tables/README.md.
+        return for_each<abi::GnttabTransfer>(call, [](auto& op) { op.status = Status::general_error; });
+    case abi::GnttabCmd::dump_table:
+    case abi::GnttabCmd::cache_flush:
+        break;
+    }
+    return to_errno(Error::NotImplemented);
+}
+
+}
+
+i64 grant_table_op(Vcpu& self, Arguments& args)
+{
+    const auto count = static_cast<u32>(args.a[2]);
+    if (static_cast<i32>(count) < 0)
+        return to_errno(Error::Invalid);
+    const Call call{self, *self.domain, args, args.a[1], count};
+    return dispatch(call, static_cast<abi::GnttabCmd>(static_cast<u32>(args.a[0])));
+}
+
+}
