@@ -19,7 +19,8 @@ HERE = Path(__file__).parent / "dom0"
 HOST_LIBRARIES = elf.library_folders("/")
 
 # Loaded at every start; the rest only for a device, or by hand.
-CORE_MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs", "bridge", "tun", "loop", "ext4"]
+CORE_MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs", "bridge", "tun", "loop",
+                "crc32c_generic", "ext4"]
 LINUX_BACKENDS = ["xen-blkback", "xen-netback"]
 DEVICE_MODULES = ["virtio_blk", "virtio_net", "nvme", "e1000", "brd"]
 
@@ -47,6 +48,7 @@ def add_busybox(archive, busybox):
     for applet in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
         if applet not in ("busybox", "rpm", "rpm2cpio", "dpkg", "dpkg-deb", "init", "linuxrc"):
             archive.symlink(f"usr/bin/{applet}", "busybox")
+    archive.symlink("usr/sbin/modprobe", "../bin/busybox")  # where the kernel looks for it
 
 
 def add_settings(archive):
@@ -94,13 +96,14 @@ def add_debian(archive, root):
                 archive.copy(path, source)
 
 
-def init_configuration(variant):
-    debian = variant == "debian"
+def init_configuration(debian, programs):
+    names = {program.name for program in programs}
+    ours = [service for service in services.XYLEM if service["command"][0] in names]
     return json.dumps({
         "hostname": "dom0",
         "modules": CORE_MODULES + (LINUX_BACKENDS if debian else []),
         "bridge": {"name": "xenbr0", "address": "10.9.0.1/24"},
-        "services": [services.WEB, *(services.DEBIAN if debian else services.XYLEM)],
+        "services": [services.WEB, *(services.DEBIAN if debian else ours)],
         "banner": (HERE / "banner").read_text(),
     }, indent=1)
 
@@ -115,7 +118,6 @@ def guest_tree(domu):
 
 def build(arguments):
     kernel = Kernel(arguments.stage / "kernel", (arguments.stage / "release").read_text().strip())
-    variant = "debian" if arguments.debian else "xylem"
     archive = base_tree()
     add_busybox(archive, arguments.stage / "tools/bin/busybox")
     add_settings(archive)
@@ -127,7 +129,7 @@ def build(arguments):
         add_xylem(archive, programs)
     add_programs(archive, {"init": init}, HOST_LIBRARIES)
     kernel.add_modules(archive, CORE_MODULES + LINUX_BACKENDS + DEVICE_MODULES)
-    archive.file("etc/xylem/init.json", init_configuration(variant))
+    archive.file("etc/xylem/init.json", init_configuration(arguments.debian is not None, programs))
     disk = "phy:/dev/loop0,xvda,w" if arguments.debian else "/var/lib/xen/images/demo.img,raw,xvda,rw"
     archive.file("etc/xen/demo.cfg", DEMO_CONFIG.format(disk=disk))
     archive.copy("var/lib/xen/images/demo.img", arguments.domu / "disk.img", 0o600)

@@ -7,7 +7,7 @@ STORE_SOCKET = "/run/xenstored/socket"
 WEB = {"name": "web", "command": ["busybox", "httpd", "-f", "-p", "10.9.0.1:80", "-h", "/srv/www"], "ready": "started"}
 
 XYLEM = [
-    {"name": "xenstored", "command": ["xenstored"], "ready": "notified"},
+    {"name": "xenstored", "command": ["xenstored", "--no-fork", "--init-dom0"], "ready": "notified"},
     {"name": "xenconsoled", "command": ["xenconsoled"], "ready": "notified", "after": ["xenstored"]},
     {"name": "xylem-blkback", "command": ["xylem-blkback"], "ready": "notified", "after": ["xenstored"]},
     {"name": "xylem-netback", "command": ["xylem-netback"], "ready": "notified", "after": ["xenstored"]},

@@ -12,12 +12,12 @@ IMAGE_CODE := $(wildcard dom0/image/*.py)
 STAGE := $(BUILD)/stage/base
 STAGE_DEBIAN := $(BUILD)/stage/debian
 
-$(STAGE)/done: dom0/image/stage.py dom0/image/packages.py | deps
+$(STAGE)/done: dom0/image/stage.py dom0/image/packages.py
 	@echo "==> unpacking Debian's kernel"
 	@python3 -m dom0.image.stage $(XYLEM_CACHE) $(STAGE) base
 	@touch $@
 
-$(STAGE_DEBIAN)/done: dom0/image/stage.py dom0/image/packages.py | deps
+$(STAGE_DEBIAN)/done: dom0/image/stage.py dom0/image/packages.py
 	@echo "==> unpacking real Xen and Debian's tools for it"
 	@python3 -m dom0.image.stage $(XYLEM_CACHE) $(STAGE_DEBIAN) debian
 	@touch $@
@@ -27,7 +27,7 @@ $(BUILD)/dom0/vmlinuz $(BUILD)/domu/vmlinuz: $(STAGE)/done
 	@cp $(STAGE)/kernel/boot/vmlinuz-$$(cat $(STAGE)/release) $@
 
 # Fixed identities, so that the same input gives the same disk.
-$(BUILD)/domu/disk.img: | deps
+$(BUILD)/domu/disk.img:
 	@mkdir -p $(@D); rm -f $@
 	@truncate -s 32M $@
 	@/sbin/mke2fs -q -F -t ext4 -L demo -U 7f1b0c5e-58a5-4d1e-8f55-0d2f0d6e0a01 -E hash_seed=7f1b0c5e-58a5-4d1e-8f55-0d2f0d6e0a02 $@
@@ -53,3 +53,17 @@ $(BUILD)/xen.elf: $(STAGE_DEBIAN)/done
 .PHONY: images images-debian
 images: $(BUILD)/dom0/vmlinuz $(BUILD)/dom0/initrd.img $(DOMU_FILES)
 images-debian: $(BUILD)/dom0/vmlinuz $(BUILD)/dom0/initrd-debian.img $(BUILD)/xen.elf
+
+# GRUB, the hypervisor and dom0 on a CD.
+$(BUILD)/xylem.iso: $(BUILD)/xylem.elf $(BUILD)/dom0/vmlinuz $(BUILD)/dom0/initrd.img tools/run/machine.py tools/run/iso.py
+	@echo "==> making $@"
+	@python3 -m tools.run.iso $@
+
+PRODUCTS := $(BUILD)/xylem.elf $(BUILD)/xylem-syms.elf $(BUILD)/xylem.iso $(BUILD)/dom0/vmlinuz $(BUILD)/dom0/initrd.img $(DOMU_FILES)
+
+.PHONY: all clean
+all:
+	$(call with_deps,$(PRODUCTS))
+
+clean:
+	rm -rf $(BUILD)

@@ -1,7 +1,7 @@
 # Booting in QEMU. BOOT=kernel|iso SMP= CPU= MEM= MACHINE=pc|q35 GUEST_CMDLINE= choose the machine;
 # HYP=xylem|xen and TOOLS=xylem|debian which half is whose (see docs/), Xylem's own by default.
 
-APT_DEPS += qemu-system-x86 python3
+APT_DEPS += qemu-system-x86 python3 gdb
 
 BOOT ?= iso
 SMP ?= 2
@@ -23,12 +23,15 @@ INITRD_debian := $(BUILD)/dom0/initrd-debian.img
 BOOT_FILES = $(HYPERVISOR_$(HYP)) $(INITRD_$(TOOLS)) $(BUILD)/dom0/vmlinuz
 
 .PHONY: run demo debug
-run: deps $(BOOT_FILES)
+run:
+	$(call with_deps,$(BOOT_FILES))
 	@python3 -m tools.run.run $(MACHINE_WORDS)
 
-demo: deps $(BOOT_FILES)
+demo:
+	$(call with_deps,$(BOOT_FILES))
 	@python3 -m tools.run.demo $(MACHINE_WORDS) --guest-cmdline "$(GUEST_CMDLINE)"
 
 # The machine stops before its first instruction; gdb runs on the terminal, the console goes to build/logs/debug.log.
-debug: deps $(BOOT_FILES) $(BUILD)/xylem-syms.elf
+debug:
+	$(call with_deps,$(BOOT_FILES) $(BUILD)/xylem-syms.elf)
 	@python3 -m tools.run.debug $(MACHINE_WORDS)

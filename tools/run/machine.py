@@ -4,6 +4,7 @@ A Machine names the hypervisor, dom0's kernel and initrd and the machine around 
 QEMU, by GRUB's ISO or by QEMU's own loader. All paths are relative to the project's root, where make runs.
 """
 
+import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -126,7 +127,7 @@ def make_iso(machine, initrd, out):
         boot = Path(tree) / "boot"
         (boot / "grub").mkdir(parents=True)
         for name, source in (("hypervisor.elf", machine.hypervisor_file()), ("vmlinuz", machine.kernel), ("initrd.img", initrd)):
-            (boot / name).symlink_to(Path(source).resolve())
+            shutil.copyfile(source, boot / name)
         (boot / "grub/grub.cfg").write_text(
             "set timeout=0\n"
             "serial --unit=0 --speed=115200\n"
@@ -136,7 +137,7 @@ def make_iso(machine, initrd, out):
             f"  module2 /boot/vmlinuz {machine.dom0_command_line()}\n"
             f"  module2 --nounzip /boot/initrd.img\n"
             f"}}\n")
-        command = ["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", str(out), tree, "--", "-follow", "on"]
+        command = ["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", str(out), tree]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise MachineError(f"grub-mkrescue could not make {out}: {done.stderr.strip()[-500:]}")

@@ -1,0 +1,106 @@
+"""Runs the tests: units, guests, systems and lint, two at a time, a line for each as it ends.
+
+Usage: python3 -m tests.run [--all] [--only PATTERN] [--list] [--unit BINARY...] [--guests IMAGE...]
+Ends with the line `N passed, N failed, N skipped`; exit status 1 if any failed.
+"""
+
+import argparse
+import fnmatch
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from tests.collect import guest, system, unit
+from tests.collect.job import Job
+from tests.collect.outcome import Outcome, Verdict
+
+WORKERS = 2
+TAIL_LINES = 40
+LINT_LOG = Path("build/logs/lint.log")
+
+
+def lint():
+    LINT_LOG.parent.mkdir(parents=True, exist_ok=True)
+    with open(LINT_LOG, "wb") as out:
+        ended = subprocess.run(["make", "--no-print-directory", "lint"], stdout=out, stderr=subprocess.STDOUT).returncode
+    if ended == 0:
+        return [Outcome("lint", Verdict.PASSED)]
+    return [Outcome("lint", Verdict.FAILED, f"make lint ends with {ended}", LINT_LOG)]
+
+
+def all_jobs(arguments):
+    jobs = [Job("lint", lint, seconds=30), *unit.jobs(arguments.unit), *system.jobs(),
+            *guest.jobs(arguments.guests, arguments.hypervisors)]
+    jobs = [job for job in jobs if (job.always or arguments.all) and fnmatch.fnmatch(job.name, arguments.only)]
+    return sorted(jobs, key=lambda job: -job.seconds)
+
+
+def tail(log):
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log and log.exists() else []
+    return [f"    | {line}" for line in lines[-TAIL_LINES:]]
+
+
+def report(outcomes, seconds, done, total):
+    for outcome in outcomes:
+        # A passed case of many is not worth a line of its own.
+        if outcome.verdict is Verdict.PASSED and len(outcomes) > 1:
+            continue
+        print(f"[{done}/{total}] {outcome.verdict.value:7} {seconds:6.1f} s  {outcome.name}", flush=True)
+        if outcome.reason:
+            print("    " + outcome.reason.replace("\n", "\n    "))
+        if outcome.verdict is Verdict.FAILED and outcome.log:
+            print(f"    the end of {outcome.log}:")
+            print("\n".join(tail(outcome.log)), flush=True)
+    passed = sum(outcome.verdict is Verdict.PASSED for outcome in outcomes)
+    if len(outcomes) > 1 and passed:
+        prefix = outcomes[0].name.rsplit("/", 1)[0]
+        print(f"[{done}/{total}] passed  {seconds:6.1f} s  {prefix}: {passed} cases", flush=True)
+
+
+def timed(job):
+    started = time.monotonic()
+    return job.run(), time.monotonic() - started
+
+
+def run(jobs):
+    counts = Counter()
+    failed = []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        futures = [pool.submit(timed, job) for job in jobs]
+        for done, future in enumerate(as_completed(futures), start=1):
+            outcomes, seconds = future.result()
+            report(outcomes, seconds, done, len(jobs))
+            counts.update(outcome.verdict for outcome in outcomes)
+            failed += [outcome.name for outcome in outcomes if outcome.verdict is Verdict.FAILED]
+    return counts, failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--all", action="store_true", help="also what is too slow for every change")
+    parser.add_argument("--only", default="*", help="run the tests whose names match this shell pattern")
+    parser.add_argument("--list", action="store_true", help="name the tests and run none")
+    parser.add_argument("--unit", nargs="*", default=[])
+    parser.add_argument("--guests", nargs="*", default=[])
+    parser.add_argument("--hypervisors", nargs="*", default=["xylem", "xen"])
+    arguments = parser.parse_args()
+    jobs = all_jobs(arguments)
+    if arguments.list:
+        print("\n".join(job.name for job in jobs))
+        return
+    if not jobs:
+        sys.exit(f"no test's name matches '{arguments.only}': --list names them all")
+    started = time.monotonic()
+    counts, failed = run(jobs)
+    print(f"\n{time.monotonic() - started:.0f} s in all")
+    for name in failed:
+        print(f"failed: {name}")
+    print(f"{counts[Verdict.PASSED]} passed, {counts[Verdict.FAILED]} failed, {counts[Verdict.SKIPPED]} skipped")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""The demo on each square: whose hypervisor, whose tools; and on the machines that it must run on."""
+
+import re
+
+from tests.collect.outcome import check
+from tests.collect.system import system_test
+from tools.run.demo import run_demo
+from tools.run.machine import Machine
+
+# (hypervisor, tools): the squares that stand.
+SQUARES = {"debian-on-xen": ("xen", "debian")}
+
+
+def demo(run, machine):
+    """Runs the demo with a word of ours, and checks the digest that it prints."""
+    with run.boot(machine, 600) as console:
+        digest = run_demo(console, "token=system-test")
+    check(re.fullmatch("[0-9a-f]{64}", digest or ""), f"GUEST-CMDLINE-SHA256 is '{digest}'")
+
+
+@system_test(seconds=90, variants=SQUARES)
+def square(run, hypervisor, tools):
+    demo(run, Machine(hypervisor=hypervisor, tools=tools))

@@ -1,0 +1,25 @@
+# What a person can type.
+
+define HELP_TEXT
+make               install what is missing, and build everything below build/
+make run           boot into dom0's shell in QEMU, with the serial console on this terminal
+make demo          the same unattended: a guest starts, uses its disk and network, shuts down; what it wrote is checked
+make test          the tests for every change (under 25 minutes on two cores); ONLY='system/demo*' picks some
+make test-all      all tests (under 3 hours)
+make unit          the unit tests alone                  make test-list     the names of all tests
+make bench         native Linux, real Xen and Xylem side by side, in instructions
+make lint          what a machine can check of the code   make format        clang-format over the sources
+make debug         gdb on the hypervisor from its first instruction
+make deps          install the Debian packages that the above need      make clean   remove build/
+
+For run, demo and debug:
+  BOOT=kernel|iso SMP=2 CPU=qemu64 MEM=2G MACHINE=pc|q35   the machine; QEMU="..." further words for QEMU
+  GUEST_CMDLINE="token=abc"                                 words for the demo's guest's kernel
+  HYP=xylem|xen TOOLS=xylem|debian                          whose hypervisor, and whose xl, xenstored, backends
+XYLEM_CACHE=DIR    where downloaded Debian packages are kept ($(XYLEM_CACHE))
+endef
+
+.PHONY: help
+export HELP_TEXT
+help:
+	@echo "$$HELP_TEXT"

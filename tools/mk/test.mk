@@ -1,0 +1,24 @@
+# The tests: `make test` for every change (under 25 minutes on two cores), `make test-all` for all there is.
+# ONLY='system/demo*' picks tests by a pattern of their names.
+
+APT_DEPS += libgtest-dev libgmock-dev
+ONLY ?= *
+GUEST_TESTS ?=
+TEST_FILES = $(UNIT_TESTS) $(GUEST_TESTS) $(BUILD)/xen.elf $(BUILD)/dom0/initrd-debian.img $(BUILD)/dom0/vmlinuz
+TEST_WORDS = --only "$(ONLY)" --unit $(UNIT_TESTS) --guests $(GUEST_TESTS)
+
+.PHONY: test test-all unit test-list
+test:
+	$(call with_deps,$(TEST_FILES))
+	@python3 -m tests.run $(TEST_WORDS)
+
+test-all:
+	$(call with_deps,$(TEST_FILES))
+	@python3 -m tests.run --all $(TEST_WORDS)
+
+unit:
+	$(call with_deps,$(UNIT_TESTS))
+	@python3 -m tests.run --only "unit/*" --unit $(UNIT_TESTS)
+
+test-list:
+	@python3 -m tests.run --all --list $(TEST_WORDS)
