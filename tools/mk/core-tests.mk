@@ -1,0 +1,38 @@
+# Unit tests of the hypervisor's core: the sources of CORE_SOURCES, compiled hosted under ASan and UBSan once for all tests,
+# with the fake machine behind the seam.
+#
+#   $(call core_test,NAME,TEST_SOURCES)    build/tests/unit/NAME    run by `make unit`
+
+CORE_TEST_OBJ := $(BUILD)/obj/core-test
+CORE_TEST_LIB := $(BUILD)/lib/core-test.a
+CORE_TEST_SOURCES := $(CORE_SOURCES) $(wildcard tests/support/*.cpp)
+CORE_TEST_OBJECTS := $(patsubst %.cpp,$(CORE_TEST_OBJ)/%.o,$(CORE_TEST_SOURCES))
+# The core has no run-time checks of the library to link, and lays objects over raw frames.
+CORE_TEST_CXXFLAGS := -fno-exceptions -fno-rtti -fno-strict-aliasing
+
+$(CORE_TEST_OBJ)/%.o: %.cpp
+	@mkdir -p $(@D)
+	@echo "  CXX     $< (core, sanitised)"
+	@$(CXX) $(TEST_CXXFLAGS) $(CORE_TEST_CXXFLAGS) -MMD -MP -c $< -o $@
+
+$(CORE_TEST_LIB): $(CORE_TEST_OBJECTS)
+	@mkdir -p $(@D); rm -f $@
+	@echo "  AR      $@"
+	@ar rcs $@ $^
+
+-include $(CORE_TEST_OBJECTS:.o=.d)
+
+define core_test
+UNIT_TESTS += $(BUILD)/tests/unit/$(1)
+$(BUILD)/obj/test/$(1)/%.o: %.cpp
+	@mkdir -p $$(@D)
+	@echo "  CXX     $$< ($(1))"
+	@$$(CXX) $$(TEST_CXXFLAGS) -fno-strict-aliasing -MMD -MP -c $$< -o $$@
+$(BUILD)/tests/unit/$(1): $$(patsubst %.cpp,$(BUILD)/obj/test/$(1)/%.o,$(2)) $$(CORE_TEST_LIB)
+	@mkdir -p $$(@D)
+	@echo "  LINK    $$@"
+	@$$(CXX) $$^ $$(TEST_LDFLAGS) -o $$@
+-include $$(patsubst %.cpp,$(BUILD)/obj/test/$(1)/%.d,$(2))
+endef
+
+$(eval $(call core_test,mm,$(wildcard tests/unit/mm/*.cpp)))
