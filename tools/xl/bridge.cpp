@@ -1,0 +1,74 @@
+// See bridge.hpp.
+#include "tools/xl/bridge.hpp"
+
+#include "dom0/lib/fd.hpp"
+#include "tools/xl/failure.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace xylem::xl {
+
+namespace {
+
+ifreq request_for(const std::string& name)
+{
+    ifreq request{};
+    name.copy(request.ifr_name, IFNAMSIZ - 1);
+    return request;
+}
+
+void call(int socket, unsigned long number, ifreq& request, const char* what)
+{
+    if (ioctl(socket, number, &request) < 0)
+        fail("cannot {} interface '{}': {}", what, request.ifr_name, std::strerror(errno));
+}
+
+/// The address that a bridge never takes for its own, being the highest.
+void set_neutral_address(int socket, const std::string& name)
+{
+    static constexpr unsigned char neutral[6] = {0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+    ifreq request = request_for(name);
+    request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+    std::memcpy(request.ifr_hwaddr.sa_data, neutral, sizeof neutral);
+    call(socket, SIOCSIFHWADDR, request, "set the address of");
+}
+
+}
+
+bool is_linux_backend_interface(const std::string& name)
+{
+    const std::string base = "/sys/class/net/" + name;
+    return access(base.c_str(), F_OK) == 0 && access((base + "/tun_flags").c_str(), F_OK) != 0;
+}
+
+void join_bridge(const std::string& name, const std::string& final_name, const std::string& bridge)
+{
+    const dom0::Fd socket_fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!socket_fd)
+        fail("cannot open a socket to set up interface '{}': {}", name, std::strerror(errno));
+    const int fd = socket_fd.get();
+    if (final_name != name) {
+        ifreq rename = request_for(name);
+        final_name.copy(rename.ifr_newname, IFNAMSIZ - 1);
+        call(fd, SIOCSIFNAME, rename, "rename");
+    }
+    set_neutral_address(fd, final_name);
+
+    ifreq member = request_for(bridge);
+    member.ifr_ifindex = static_cast<int>(if_nametoindex(final_name.c_str()));
+    call(fd, SIOCBRADDIF, member, "join an interface to");
+
+    ifreq up = request_for(final_name);
+    call(fd, SIOCGIFFLAGS, up, "look at");
+    up.ifr_flags = static_cast<short>(up.ifr_flags | IFF_UP);
+    call(fd, SIOCSIFFLAGS, up, "bring up");
+}
+
+}

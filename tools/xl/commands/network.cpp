@@ -1,0 +1,105 @@
+// network-attach, network-detach, network-list.
+#include "tools/xl/commands/commands.hpp"
+#include "tools/xl/device.hpp"
+#include "tools/xl/domains.hpp"
+#include "tools/xl/failure.hpp"
+
+#include <algorithm>
+#include <memory>
+
+namespace xylem::xl::commands {
+
+namespace {
+
+std::vector<Device> interfaces_of(Session& session, DomId guest)
+{
+    std::vector<Device> devices = devices_of(session, guest);
+    std::erase_if(devices, [](const Device& device) { return device.kind != "vif"; });
+    return devices;
+}
+
+u32 free_devid(const std::vector<Device>& devices)
+{
+    u32 devid = 0;
+    while (std::any_of(devices.begin(), devices.end(), [&](const Device& device) { return device.number == devid; }))
+        ++devid;
+    return devid;
+}
+
+void attach(const std::string& name, const std::vector<std::string>& words)
+{
+    config::VifSpec vif = config::parse_vif_spec(fmt::format("{}", fmt::join(words, ",")));
+    Session session;
+    const DomId guest = id_of(resolve_guest(session, name, "attach an interface to"));
+    check_vif(vif);
+    const std::vector<Device> present = interfaces_of(session, guest);
+    for (const Device& device : present)
+        if (vif.devid == device.number)
+            fail("domain '{}' has an interface {} already", name, device.number);
+    vif = complete(vif, free_devid(present));
+    std::vector<Device> devices;
+    session.store.transact([&](xenstore::StoreView& store) { devices = {write_vif(store, guest, vif)}; });
+    try {
+        wait_for_backends(session, devices);
+    } catch (const std::exception&) {
+        remove_devices(session, devices, Removal::forced);
+        throw;
+    }
+}
+
+/// `which` is a devid or a MAC address.
+void detach(const std::string& name, const std::string& which)
+{
+    Session session;
+    const DomId guest = id_of(resolve_guest(session, name, "detach an interface from"));
+    const auto mac = config::parse_mac(which);
+    for (const Device& device : interfaces_of(session, guest)) {
+        const bool meant = mac ? session.store.find(device.record() + "/mac") == config::text_of(*mac)
+                               : which == std::to_string(device.number);
+        if (!meant)
+            continue;
+        remove_devices(session, {device}, Removal::polite);
+        return;
+    }
+    fail("domain '{}' has no interface '{}'", name, which);
+}
+
+void list(const std::vector<std::string>& names)
+{
+    Session session;
+    const std::vector<dom0::DomainInfo> domains = select(session, names);
+    fmt::print("{:<3} {:<2} {:<17} {:<6} {:<5} {:<6} {:>5}/{:<10} {:<30}\n", "Idx", "BE", "Mac Addr.", "handle",
+               "state", "evt-ch", "tx-", "rx-ring-ref", "BE-path");
+    for (const dom0::DomainInfo& info : domains)
+        for (const Device& device : interfaces_of(session, id_of(info))) {
+            const auto from_guest = [&](const char* node) {
+                return session.store.find(device.frontend() + "/" + node).value_or("-1");
+            };
+            fmt::print("{:<3} {:<2} {:<17} {:>6} {:>5} {:>6} {:>5}/{:<11} {:<30}\n", device.number, 0,
+                       session.store.find(device.record() + "/mac").value_or(""), device.number, from_guest("state"),
+                       from_guest("event-channel"), from_guest("tx-ring-ref"), from_guest("rx-ring-ref"),
+                       device.backend());
+        }
+}
+
+}
+
+void add_network(CLI::App& xl)
+{
+    auto to = std::make_shared<std::pair<std::string, std::vector<std::string>>>();
+    CLI::App* command = add_domain_command(xl, "network-attach", "Create a new virtual network device", to->first);
+    command->add_option("vif-spec", to->second, "as in a configuration's vif=, in one word or several");
+    command->callback([to] { attach(to->first, to->second); });
+
+    auto from = std::make_shared<std::pair<std::string, std::string>>();
+    command = add_domain_command(xl, "network-detach", "Destroy a domain's virtual network device", from->first);
+    command->add_option("devid|mac", from->second, "the interface's number or address")->required();
+    command->callback([from] { detach(from->first, from->second); });
+
+    auto names = std::make_shared<std::vector<std::string>>();
+    command = xl.add_subcommand("network-list", "List virtual network interfaces for a domain");
+    command->add_option("domain", *names, "names or ids")->required();
+    command->callback([names] { list(*names); });
+}
+
+}

@@ -1,0 +1,47 @@
+// A domain as its configuration wants it: xl.cfg(5)'s settings with their types and defaults.
+//
+// Every option of xl.cfg(5) is known by name. What is not served yet is refused by name, and so is what no xl.cfg has:
+// a domain that silently lacks what was asked for is worse than none.
+#pragma once
+
+#include "tools/xl/config/disk_spec.hpp"
+#include "tools/xl/config/syntax.hpp"
+#include "tools/xl/config/vif_spec.hpp"
+
+namespace xylem::xl::config {
+
+enum class ShutdownAction { destroy, restart, rename_restart, preserve };
+
+std::string_view name_of(ShutdownAction action);
+
+struct DomainConfig {
+    std::string name;
+    std::string uuid; ///< empty to have one made
+    std::string kernel;
+    std::string ramdisk; ///< empty for none
+    std::string command_line;
+    std::uint64_t memory_kib = 0;
+    std::uint64_t max_memory_kib = 0;
+    unsigned vcpus = 1; ///< online at the start
+    unsigned max_vcpus = 1;
+    /// Lists of processors as written: one for all vCPUs, or one each; empty for any processor.
+    std::vector<std::string> cpus;
+    std::vector<std::string> soft_cpus;
+    std::optional<unsigned> cpu_weight;
+    std::optional<unsigned> cap;
+    ShutdownAction on_poweroff = ShutdownAction::destroy;
+    ShutdownAction on_reboot = ShutdownAction::restart;
+    ShutdownAction on_crash = ShutdownAction::destroy;
+    ShutdownAction on_watchdog = ShutdownAction::destroy;
+    std::vector<DiskSpec> disks;
+    std::vector<VifSpec> vifs;
+    std::optional<unsigned> max_grant_frames;
+    std::optional<unsigned> max_maptrack_frames;
+    std::optional<unsigned> max_event_channels;
+    std::int64_t time_offset_seconds = 0;
+};
+
+/// @throws SyntaxError  naming the place
+DomainConfig read_domain_config(const Settings& settings, const std::string& file);
+
+}

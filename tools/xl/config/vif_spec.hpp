@@ -1,0 +1,44 @@
+// Network interface specifications, as xl-network-configuration(5) has them: "mac=...,bridge=...".
+#pragma once
+
+#include "tools/xl/config/spec.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+namespace xylem::xl::config {
+
+using MacAddress = std::array<std::uint8_t, 6>;
+
+std::optional<MacAddress> parse_mac(std::string_view text);
+std::string text_of(const MacAddress& mac);
+
+/// So many bytes may be sent in each interval.
+struct Rate {
+    std::uint64_t bytes_per_interval;
+    std::uint32_t interval_microseconds;
+};
+
+struct VifSpec {
+    std::optional<MacAddress> mac;
+    std::string bridge; ///< empty for the default one
+    std::string gateway_device;
+    std::string name; ///< of the interface in dom0; empty for vifDOMID.DEVID
+    std::string script;
+    std::string ip;
+    std::string backend_domain;
+    std::string type; ///< "vif" or empty
+    std::optional<Rate> rate;
+    std::optional<std::uint32_t> devid;
+    std::optional<std::uint32_t> mtu;
+    bool trusted = true;
+};
+
+/// @throws SpecError
+VifSpec parse_vif_spec(std::string_view spec);
+
+/// "RATE/s" or "RATE/s@INTERVAL", as in "10Mb/s@20ms".
+std::optional<Rate> parse_rate(std::string_view text);
+
+}

@@ -1,0 +1,150 @@
+// See console.hpp. The console daemon holds the ring and offers a pseudo-terminal, whose name it writes to the store.
+#include "tools/xl/console.hpp"
+
+#include "tools/xl/failure.hpp"
+#include "tools/xl/paths.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fcntl.h>
+#include <poll.h>
+#include <termios.h>
+#include <unistd.h>
+
+namespace xylem::xl {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr char escape = 0x1D; // Ctrl-]
+constexpr auto patience = 10s;
+
+/// Our terminal without echo and line editing, until the end of this object.
+class RawTerminal {
+public:
+    RawTerminal() : is_terminal_(tcgetattr(STDIN_FILENO, &saved_) == 0)
+    {
+        if (!is_terminal_)
+            return;
+        termios raw = saved_;
+        cfmakeraw(&raw);
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
+    }
+    ~RawTerminal()
+    {
+        if (is_terminal_)
+            tcsetattr(STDIN_FILENO, TCSAFLUSH, &saved_);
+    }
+    RawTerminal(const RawTerminal&) = delete;
+    RawTerminal& operator=(const RawTerminal&) = delete;
+
+private:
+    termios saved_{};
+    bool is_terminal_;
+};
+
+std::string wait_for_tty(Session& session, DomId domain)
+{
+    const std::string path = domain_path(domain) + "/console/tty";
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    session.store.watch(path, "tty");
+    std::string tty;
+    while ((tty = session.store.find(path).value_or("")).empty()) {
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        if (left <= 0ms)
+            fail("domain {} has no console: no console daemon took it up within {} s", domain.value,
+                 std::chrono::seconds(patience).count());
+        session.store.wait_for_event(left);
+    }
+    session.store.unwatch(path, "tty");
+    return tty;
+}
+
+dom0::Fd open_tty(const std::string& path)
+{
+    dom0::Fd fd(open(path.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (!fd)
+        fail("cannot open the console {}: {}", path, std::strerror(errno));
+    termios settings{};
+    if (tcgetattr(fd.get(), &settings) == 0) {
+        cfmakeraw(&settings);
+        tcsetattr(fd.get(), TCSANOW, &settings);
+    }
+    return fd;
+}
+
+/// @return false  the other side is gone
+bool write_all(int fd, const char* data, std::size_t size)
+{
+    while (size > 0) {
+        const ssize_t written = write(fd, data, size);
+        if (written < 0 && errno != EINTR && errno != EAGAIN)
+            return false;
+        if (written > 0) {
+            data += written;
+            size -= static_cast<std::size_t>(written);
+        }
+    }
+    return true;
+}
+
+/// Passes on what `from` has.
+/// @return false  at its end, or at the escape character
+bool pass_on(int from, int to, bool watch_for_escape)
+{
+    char buffer[4096];
+    const ssize_t got = read(from, buffer, sizeof buffer);
+    if (got < 0)
+        return errno == EINTR || errno == EAGAIN;
+    const auto* stop = watch_for_escape
+                           ? static_cast<const char*>(std::memchr(buffer, escape, static_cast<std::size_t>(got)))
+                           : nullptr;
+    const std::size_t size = stop ? static_cast<std::size_t>(stop - buffer) : static_cast<std::size_t>(got);
+    return write_all(to, buffer, size) && !stop && got > 0;
+}
+
+bool is_alive(Session& session, DomId domain)
+{
+    const auto info = session.hypervisor.domain(domain);
+    return info && !(info->flags & abi::dominf_dying);
+}
+
+/// Until the escape character, or the end of the domain: a terminal's own end is none, since the daemon may start
+/// again.
+void converse(Session& session, DomId domain, int tty)
+{
+    bool input = true;
+    for (;;) {
+        pollfd items[] = {{tty, POLLIN, 0}, {input ? STDIN_FILENO : -1, POLLIN, 0}};
+        if (poll(items, 2, 1000) < 0 && errno != EINTR)
+            dom0::throw_errno("cannot wait for the console");
+        if (items[0].revents & POLLIN) {
+            if (!pass_on(tty, STDOUT_FILENO, false))
+                return;
+        } else if (items[0].revents & (POLLHUP | POLLERR)) {
+            return;
+        }
+        if ((items[1].revents & (POLLIN | POLLHUP)) && !pass_on(STDIN_FILENO, tty, true)) {
+            if (isatty(STDIN_FILENO))
+                return;
+            input = false; // a script's input has ended; what the guest says is still wanted
+        }
+        if (items[0].revents == 0 && !is_alive(session, domain))
+            return;
+    }
+}
+
+}
+
+void attach_console(Session& session, DomId domain)
+{
+    const std::string path = wait_for_tty(session, domain);
+    const dom0::Fd tty = open_tty(path);
+    const RawTerminal terminal;
+    converse(session, domain, tty.get());
+}
+
+}

@@ -1,0 +1,269 @@
+// Making a domain: what can be found wrong is found before there is a domain; what goes wrong later takes the domain
+// with it.
+#include "dom0/builder/error.hpp"
+#include "dom0/builder/live_target.hpp"
+#include "tools/xl/device.hpp"
+#include "tools/xl/domain_nodes.hpp"
+#include "tools/xl/domains.hpp"
+#include "tools/xl/failure.hpp"
+#include "tools/xl/lifecycle.hpp"
+#include "tools/xl/record.hpp"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <memory>
+#include <sys/file.h>
+
+namespace xylem::xl {
+
+namespace {
+
+using config::DomainConfig;
+using dom0::builder::BuildError;
+
+/// Calls `read`, putting which file is meant before what went wrong.
+template <typename Read> auto reading(const char* what, const std::string& path, Read read)
+{
+    try {
+        return read();
+    } catch (const BuildError& error) {
+        fail("cannot use {} '{}': {}", what, path, error.what());
+    } catch (const std::system_error& error) {
+        fail("cannot read {} '{}': {}", what, path, error.code().message());
+    }
+}
+
+/// The files of a domain, read and checked, and the plan of its memory.
+class Images {
+public:
+    Images(const DomainConfig& config, u64 pages)
+        : kernel_file_(open("kernel", config.kernel)),
+          kernel_(reading("kernel", config.kernel, [&] { return dom0::builder::parse_kernel(kernel_file_->bytes()); })),
+          ramdisk_file_(config.ramdisk.empty() ? nullptr : open("ramdisk", config.ramdisk)),
+          layout_(reading("kernel", config.kernel,
+                          [&] { return dom0::builder::plan_layout(kernel_, ramdisk().size(), pages); }))
+    {
+    }
+    const dom0::builder::Kernel& kernel() const { return kernel_; }
+    const dom0::builder::Layout& layout() const { return layout_; }
+    std::span<const std::byte> ramdisk() const
+    {
+        return ramdisk_file_ ? ramdisk_file_->bytes() : std::span<const std::byte>();
+    }
+
+private:
+    static std::unique_ptr<dom0::builder::MappedFile> open(const char* what, const std::string& path)
+    {
+        return reading(what, path, [&] { return std::make_unique<dom0::builder::MappedFile>(path); });
+    }
+
+    std::unique_ptr<dom0::builder::MappedFile> kernel_file_;
+    dom0::builder::Kernel kernel_;
+    std::unique_ptr<dom0::builder::MappedFile> ramdisk_file_;
+    dom0::builder::Layout layout_;
+};
+
+class Creation {
+public:
+    Creation(Session& session, DomainConfig config) : session_(session), config_(std::move(config)) {}
+    ~Creation();
+    DomId run();
+
+private:
+    void complete_config();
+    void check_name();
+    void check_devices();
+    void check_cpus();
+    void check_command_line();
+    void check_memory();
+    void make_domain();
+    void set_affinity();
+    void build(const Images& images);
+    void write_store();
+    u64 pages() const { return config_.memory_kib / 4; }
+
+    Session& session_;
+    DomainConfig config_;
+    std::vector<DiskTarget> targets_;
+    std::optional<DomId> domain_;
+    DomainRings rings_{};
+    std::vector<Device> devices_;
+    bool done_ = false;
+};
+
+/// What is not finished is undone. Errors of the undoing would only hide the one that led here.
+Creation::~Creation()
+{
+    if (done_ || !domain_)
+        return;
+    try {
+        destroy_domain(session_, *domain_);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "xl: while removing the unfinished domain {}: {}\n", domain_->value, error.what());
+    }
+}
+
+void Creation::complete_config()
+{
+    if (config_.uuid.empty())
+        config_.uuid = new_uuid();
+    u32 devid = 0;
+    for (config::VifSpec& vif : config_.vifs) {
+        while (!vif.devid && std::any_of(config_.vifs.begin(), config_.vifs.end(),
+                                         [&](const config::VifSpec& other) { return other.devid == devid; }))
+            ++devid;
+        vif = complete(vif, devid);
+    }
+}
+
+void Creation::check_name()
+{
+    if (const auto other = find_by_name(session_, config_.name))
+        fail("there is a domain '{}' already, with id {}", config_.name, other->value);
+    for (const dom0::DomainInfo& info : session_.hypervisor.domains())
+        if (uuid_text(info.handle) == config_.uuid)
+            fail("domain {} has the UUID {} already", info.domain, config_.uuid);
+}
+
+void Creation::check_devices()
+{
+    for (const config::DiskSpec& disk : config_.disks)
+        targets_.push_back(check_disk(session_, disk));
+    for (const config::VifSpec& vif : config_.vifs)
+        check_vif(vif);
+}
+
+void Creation::check_memory()
+{
+    const abi::SysctlPhysinfo info = session_.hypervisor.physinfo();
+    const u64 free = info.free_pages + info.scrub_pages;
+    if (pages() > free)
+        fail("there is not enough free memory: domain '{}' wants {} MiB, {} MiB are free", config_.name,
+             config_.memory_kib >> 10, free >> 8);
+}
+
+void Creation::make_domain()
+{
+    abi::DomctlCreatedomain wanted{};
+    const u32 capabilities = session_.hypervisor.physinfo().capabilities;
+    constexpr u32 default_event_channels = 1023;
+    constexpr i32 hypervisors_choice = -1;
+    wanted.handle = uuid_bytes(config_.uuid);
+    wanted.max_vcpus = config_.max_vcpus;
+    wanted.max_evtchn_port = config_.max_event_channels.value_or(default_event_channels);
+    wanted.max_grant_frames = static_cast<i32>(config_.max_grant_frames.value_or(static_cast<u32>(hypervisors_choice)));
+    wanted.max_maptrack_frames =
+        static_cast<i32>(config_.max_maptrack_frames.value_or(static_cast<u32>(hypervisors_choice)));
+    wanted.grant_opts = capabilities & abi::physcap_gnttab_v2 ? 2 : 1;
+    domain_ = session_.hypervisor.create_domain(wanted);
+
+    constexpr u64 slack_kib = 1024; // as libxl leaves, for what a guest takes beside its memory
+    session_.hypervisor.set_max_vcpus(*domain_, config_.max_vcpus);
+    session_.hypervisor.set_max_memory(*domain_, config_.memory_kib + slack_kib);
+    if (config_.time_offset_seconds != 0)
+        session_.hypervisor.set_time_offset(*domain_, config_.time_offset_seconds);
+}
+
+void Creation::set_affinity()
+{
+    const std::size_t cpus = session_.hypervisor.physinfo().max_cpu_id + std::size_t{1};
+    const auto map_for = [&](const std::vector<std::string>& lists, unsigned vcpu) -> std::optional<dom0::CpuMap> {
+        if (lists.empty() || (lists.size() > 1 && vcpu >= lists.size()))
+            return std::nullopt;
+        return parse_cpu_list(lists.size() == 1 ? lists[0] : lists[vcpu], cpus);
+    };
+    for (unsigned vcpu = 0; vcpu < config_.max_vcpus; ++vcpu) {
+        const auto hard = map_for(config_.cpus, vcpu);
+        const auto soft = map_for(config_.soft_cpus, vcpu);
+        if (hard || soft)
+            session_.hypervisor.set_vcpu_affinity(*domain_, vcpu, hard, soft);
+    }
+    if (!config_.cpu_weight && !config_.cap)
+        return;
+    const abi::SchedulerId scheduler = session_.hypervisor.scheduler();
+    abi::DomctlSchedCredit params = session_.hypervisor.sched_params(*domain_, scheduler);
+    params.weight = static_cast<u16>(config_.cpu_weight.value_or(params.weight));
+    params.cap = static_cast<u16>(config_.cap.value_or(params.cap));
+    session_.hypervisor.set_sched_params(*domain_, scheduler, params);
+}
+
+void Creation::build(const Images& images)
+{
+    rings_.store_port = session_.hypervisor.alloc_unbound(*domain_, dom0_id);
+    rings_.console_port = session_.hypervisor.alloc_unbound(*domain_, dom0_id);
+    dom0::builder::BuildRequest request;
+    request.pages = pages();
+    request.ramdisk = images.ramdisk();
+    request.command_line = config_.command_line;
+    request.store_port = rings_.store_port;
+    request.console_port = rings_.console_port;
+    dom0::builder::LiveTarget target(session_.hypervisor, *domain_);
+    rings_.frames = dom0::builder::build(target, images.kernel(), images.layout(), request);
+    session_.hypervisor.set_memory_map(*domain_, config_.max_memory_kib << 10);
+}
+
+/// All nodes appear at once: whoever watches sees a whole domain.
+void Creation::write_store()
+{
+    session_.store.transact([&](xenstore::StoreView& store) {
+        devices_.clear();
+        write_domain_nodes(store, *domain_, config_, rings_);
+        for (std::size_t i = 0; i < config_.disks.size(); ++i)
+            devices_.push_back(
+                write_disk(store, *domain_, config_.disks[i], targets_[i], i == 0 ? Bootable::yes : Bootable::no));
+        for (const config::VifSpec& vif : config_.vifs)
+            devices_.push_back(write_vif(store, *domain_, vif));
+    });
+    session_.store.introduce(*domain_, Gfn(rings_.frames.store_ring.value), rings_.store_port);
+    wait_for_backends(session_, devices_);
+    save_record(*domain_, config_.uuid, to_json(config_));
+}
+
+void Creation::check_cpus()
+{
+    const std::size_t cpus = session_.hypervisor.physinfo().max_cpu_id + std::size_t{1};
+    for (const auto* lists : {&config_.cpus, &config_.soft_cpus})
+        for (const std::string& list : *lists)
+            parse_cpu_list(list, cpus);
+}
+
+void Creation::check_command_line()
+{
+    if (config_.command_line.size() > dom0::builder::longest_command_line)
+        fail("the command line of domain '{}' has {} characters; {} fit", config_.name, config_.command_line.size(),
+             dom0::builder::longest_command_line);
+}
+
+DomId Creation::run()
+{
+    complete_config();
+    check_name();
+    check_cpus();
+    check_command_line();
+    check_devices();
+    const Images images(config_, pages());
+    check_memory();
+    make_domain();
+    set_affinity();
+    build(images);
+    write_store();
+    done_ = true;
+    return *domain_;
+}
+
+}
+
+DomId create_domain(Session& session, DomainConfig config)
+{
+    return Creation(session, std::move(config)).run();
+}
+
+CreationLock::CreationLock() : file_(open("/run/lock/xl", O_RDWR | O_CREAT | O_CLOEXEC, 0600))
+{
+    if (!file_)
+        dom0::throw_errno("cannot open the lock file /run/lock/xl");
+    if (flock(file_.get(), LOCK_EX) < 0)
+        dom0::throw_errno("cannot lock /run/lock/xl");
+}
+
+}

@@ -1,0 +1,27 @@
+// Unmaking a domain. (lifecycle.hpp)
+#include "tools/xl/device.hpp"
+#include "tools/xl/domain_nodes.hpp"
+#include "tools/xl/domains.hpp"
+#include "tools/xl/lifecycle.hpp"
+#include "tools/xl/record.hpp"
+
+namespace xylem::xl {
+
+void destroy_domain(Session& session, DomId domain)
+{
+    const auto info = session.hypervisor.domain(domain);
+    if (!info)
+        return;
+    try {
+        session.hypervisor.pause(domain);
+    } catch (const dom0::HypercallError&) {
+        // It is dying already, and runs no more.
+    }
+    // Backends let go of its memory first: a domain whose frames are mapped elsewhere stays as a shadow.
+    remove_devices(session, devices_of(session, domain), Removal::forced);
+    session.store.transact([&](xenstore::StoreView& store) { remove_domain_nodes(store, domain); });
+    remove_record(domain, uuid_text(info->handle));
+    session.hypervisor.destroy(domain);
+}
+
+}

@@ -1,0 +1,115 @@
+// See device.hpp. The protocol is xenbus's (io/xenbus.h): each end has a state, 1 Initialising to 6 Closed.
+#include "tools/xl/device.hpp"
+
+#include "tools/xl/failure.hpp"
+
+#include <charconv>
+#include <chrono>
+
+namespace xylem::xl {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds patience{10}; // as libxl's for a backend to close
+
+constexpr const char* state_closing = "5";
+constexpr const char* state_closed = "6";
+
+std::optional<u32> number_of(const std::string& text)
+{
+    u32 value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}
+
+/// Asks the backend to close, on the guest's behalf where it is not asked.
+void begin_removal(Session& session, const Device& device, Removal removal)
+{
+    session.store.transact([&](xenstore::StoreView& store) {
+        if (removal == Removal::forced)
+            store.remove_if_exists(device.frontend());
+        const auto state = store.find(device.backend() + "/state");
+        if (!state || *state == state_closed)
+            return;
+        store.write(device.backend() + "/online", "0");
+        store.write(device.backend() + "/state", state_closing);
+    });
+}
+
+bool is_closed(Session& session, const Device& device)
+{
+    const auto state = session.store.find(device.backend() + "/state");
+    return !state || *state == state_closed;
+}
+
+/// @return whether it closed in time
+bool wait_until_closed(Session& session, const Device& device, Clock::time_point deadline)
+{
+    const std::string path = device.backend() + "/state";
+    session.store.watch(path, path);
+    bool closed = is_closed(session, device);
+    while (!closed && Clock::now() < deadline) {
+        session.store.wait_for_event(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()));
+        closed = is_closed(session, device);
+    }
+    session.store.unwatch(path, path);
+    return closed;
+}
+
+void remove_nodes(Session& session, const Device& device)
+{
+    for (const std::string& path : {device.backend(), device.frontend(), device.record()})
+        remove_with_empty_parents(session.store, path);
+}
+
+}
+
+std::string Device::frontend() const
+{
+    return kind == "console" ? fmt::format("{}/console", domain_path(guest))
+                             : fmt::format("{}/device/{}/{}", domain_path(guest), kind, number);
+}
+
+std::string Device::backend() const
+{
+    return fmt::format("{}/backend/{}/{}/{}", domain_path(dom0_id), kind, guest.value, number);
+}
+
+std::string Device::record() const
+{
+    return fmt::format("{}/device/{}/{}", libxl_path(guest), kind, number);
+}
+
+std::string Device::describe() const
+{
+    return fmt::format("{} {} of domain {}", kind == "vbd" ? "disk" : "interface", number, guest.value);
+}
+
+std::vector<Device> devices_of(Session& session, DomId guest)
+{
+    std::vector<Device> devices;
+    const std::string base = libxl_path(guest) + "/device";
+    for (const std::string& kind : session.store.list_if_exists(base))
+        for (const std::string& number : session.store.list_if_exists(base + "/" + kind))
+            if (const auto value = number_of(number))
+                devices.push_back({kind, guest, *value});
+    return devices;
+}
+
+void remove_devices(Session& session, const std::vector<Device>& devices, Removal removal)
+{
+    const Clock::time_point deadline = Clock::now() + patience;
+    for (const Device& device : devices)
+        if (device.kind != "console")
+            begin_removal(session, device, removal);
+    for (const Device& device : devices) {
+        const bool closed = device.kind == "console" || wait_until_closed(session, device, deadline);
+        if (!closed && removal == Removal::polite)
+            fail("{} is still in use: the guest did not let go of it within {} s", device.describe(), patience.count());
+        remove_nodes(session, device);
+    }
+}
+
+}

@@ -1,0 +1,59 @@
+// Paravirtual devices as xl sees them: pairs of directories in the store that a frontend and a backend watch.
+#pragma once
+
+#include "tools/xl/config/disk_spec.hpp"
+#include "tools/xl/config/vif_spec.hpp"
+#include "tools/xl/paths.hpp"
+#include "tools/xl/session.hpp"
+
+namespace xylem::xl {
+
+struct Device {
+    std::string kind; ///< "vbd", "vif" or "console", as in the store's paths
+    DomId guest;
+    u32 number;
+
+    std::string frontend() const;
+    std::string backend() const;
+    std::string record() const; ///< xl's own, which no guest can write
+    std::string describe() const;
+};
+
+/// What xl found out about a disk's target before it made anything.
+struct DiskTarget {
+    bool is_block_device = false;
+    u64 device_number = 0; ///< of a block device
+};
+
+/// @throws Failure  the target is missing, cannot be used so, or another guest writes to it
+DiskTarget check_disk(Session& session, const config::DiskSpec& disk);
+/// @throws Failure  the bridge is missing, or asks for what is not served
+void check_vif(const config::VifSpec& vif);
+
+inline constexpr const char* default_bridge = "xenbr0";
+
+enum class Bootable { no, yes };
+Device write_disk(xenstore::StoreView& store, DomId guest, const config::DiskSpec& disk, const DiskTarget& target,
+                  Bootable bootable);
+/// `vif` has its mac and devid.
+Device write_vif(xenstore::StoreView& store, DomId guest, const config::VifSpec& vif);
+
+/// Fills in what a vif left open.
+config::VifSpec complete(config::VifSpec vif, u32 devid);
+
+/// Waits until the backends have taken the devices up.
+/// @throws Failure  one did not, and what it said
+void wait_for_backends(Session& session, const std::vector<Device>& devices);
+
+/// All of a guest's, by xl's own record.
+std::vector<Device> devices_of(Session& session, DomId guest);
+
+enum class Removal {
+    polite, ///< the guest is asked to let go
+    forced, ///< the guest is not asked: it is paused, or gone
+};
+/// Has the backends let go of the devices and removes their nodes.
+/// @throws Failure  politely asked, a guest did not let go
+void remove_devices(Session& session, const std::vector<Device>& devices, Removal removal);
+
+}

@@ -1,0 +1,205 @@
+// Making devices: what of device.hpp checks specifications against the machine, and writes them to the store.
+#include "tools/xl/device.hpp"
+#include "tools/xl/failure.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <net/if.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+namespace xylem::xl {
+
+namespace {
+
+using config::DiskSpec;
+using config::VifSpec;
+using xenstore::StoreView;
+
+/// Those whose work xl and the backends do themselves.
+bool is_standard_script(const std::string& script, const char* standard)
+{
+    return script.empty() || script == standard || script == std::string("/etc/xen/scripts/") + standard;
+}
+
+/// Two guests that write to one file system destroy it.
+void check_not_shared(Session& session, const DiskSpec& disk)
+{
+    const std::string base = domain_path(dom0_id) + "/backend/vbd";
+    for (const std::string& guest : session.store.list_if_exists(base))
+        for (const std::string& device : session.store.list_if_exists(base + "/" + guest)) {
+            const std::string path = base + "/" + guest + "/" + device;
+            if (session.store.find(path + "/params") != disk.target)
+                continue;
+            const bool written = session.store.find(path + "/mode") == "w";
+            if (written || !disk.read_only)
+                fail("disk '{}' is in use by domain {}{}", disk.target, guest,
+                     written ? ", which may write to it" : "");
+        }
+}
+
+void check_served(const DiskSpec& disk)
+{
+    if (disk.format != "raw")
+        fail("disk '{}': the format '{}' is not served yet; 'raw' is", disk.target, disk.format);
+    if (!disk.backend_domain.empty() && disk.backend_domain != "0" && disk.backend_domain != "Domain-0")
+        fail("disk '{}': backends outside of domain 0 are not served yet", disk.target);
+    if (!is_standard_script(disk.script, "block"))
+        fail("disk '{}': the script '{}' is not served yet; disks are attached without scripts", disk.target,
+             disk.script);
+    if (disk.target.empty())
+        fail("disk '{}': an empty drive is not served yet", disk.vdev);
+}
+
+void write_all(StoreView& store, const std::string& base,
+               const std::vector<std::pair<std::string_view, std::string>>& nodes)
+{
+    for (const auto& [name, value] : nodes)
+        store.write(fmt::format("{}/{}", base, name), value);
+}
+
+using Nodes = std::vector<std::pair<std::string_view, std::string>>;
+
+/// The three directories of a device: the backend's, the frontend's, and xl's record.
+void write_device(StoreView& store, const Device& device, const Nodes& backend, const Nodes& frontend)
+{
+    Nodes common{
+        {"frontend", device.frontend()},
+        {"frontend-id", std::to_string(device.guest.value)},
+        {"online", "1"},
+        {"state", "1"},
+    };
+    common.insert(common.end(), backend.begin(), backend.end());
+
+    store.make(device.record());
+    write_all(store, device.record(), {{"backend", device.backend()}});
+    write_all(store, device.record(), common);
+
+    store.make(device.frontend());
+    store.set_permissions(device.frontend(), owned_by(device.guest));
+    write_all(store, device.frontend(), {{"backend", device.backend()}, {"backend-id", "0"}, {"state", "1"}});
+    write_all(store, device.frontend(), frontend);
+
+    store.make(device.backend());
+    store.set_permissions(device.backend(), read_only_for(device.guest));
+    write_all(store, device.backend(), common);
+}
+
+config::MacAddress new_mac()
+{
+    config::MacAddress mac{0x00, 0x16, 0x3E}; // Xen's own range
+    std::ifstream random("/dev/urandom", std::ios::binary);
+    if (!random.read(reinterpret_cast<char*>(mac.data() + 3), 3))
+        fail("cannot read /dev/urandom to make a MAC address");
+    mac[3] &= 0x7F;
+    return mac;
+}
+
+}
+
+DiskTarget check_disk(Session& session, const DiskSpec& disk)
+{
+    check_served(disk);
+    struct stat about {};
+    if (stat(disk.target.c_str(), &about) < 0)
+        fail("cannot use disk '{}': {}", disk.target, std::strerror(errno));
+    if (!S_ISREG(about.st_mode) && !S_ISBLK(about.st_mode))
+        fail("cannot use disk '{}': it is neither a file nor a block device", disk.target);
+    if (access(disk.target.c_str(), disk.read_only ? R_OK : R_OK | W_OK) < 0)
+        fail("cannot use disk '{}' for {}: {}", disk.target, disk.read_only ? "reading" : "writing",
+             std::strerror(errno));
+    if (S_ISREG(about.st_mode) && about.st_size < 512)
+        fail("cannot use disk '{}': it has less than one sector", disk.target);
+    if (S_ISREG(about.st_mode) && disk.backend_type == "phy")
+        fail("disk '{}' is no block device, which backendtype=phy needs; losetup makes one of a file", disk.target);
+    check_not_shared(session, disk);
+    return {S_ISBLK(about.st_mode), about.st_rdev};
+}
+
+void check_vif(const VifSpec& vif)
+{
+    const std::string bridge = vif.bridge.empty() ? default_bridge : vif.bridge;
+    if (!is_standard_script(vif.script, "vif-bridge"))
+        fail("the interface script '{}' is not served yet; interfaces join a bridge without scripts", vif.script);
+    if (!vif.gateway_device.empty())
+        fail("interfaces with gatewaydev are not served yet; expected bridge");
+    if (!vif.backend_domain.empty() && vif.backend_domain != "0" && vif.backend_domain != "Domain-0")
+        fail("interfaces with a backend outside of domain 0 are not served yet");
+    if (vif.name.size() >= IFNAMSIZ)
+        fail("the interface name '{}' is too long; at most {} characters fit", vif.name, IFNAMSIZ - 1);
+    if (bridge.find('/') != std::string::npos || access(("/sys/class/net/" + bridge + "/bridge").c_str(), F_OK) < 0)
+        fail("there is no bridge '{}' for the guest's interface", bridge);
+}
+
+VifSpec complete(VifSpec vif, u32 devid)
+{
+    if (!vif.mac)
+        vif.mac = new_mac();
+    if (vif.bridge.empty())
+        vif.bridge = default_bridge;
+    if (!vif.devid)
+        vif.devid = devid;
+    return vif;
+}
+
+Device write_disk(StoreView& store, DomId guest, const DiskSpec& disk, const DiskTarget& target, Bootable bootable)
+{
+    const Device device{"vbd", guest, disk.number};
+    const std::string kind = disk.cdrom ? "cdrom" : "disk";
+    Nodes backend{
+        {"params", disk.target},
+        {"removable", disk.cdrom ? "1" : "0"},
+        {"bootable", bootable == Bootable::yes ? "1" : "0"},
+        {"dev", disk.vdev},
+        {"type", target.is_block_device ? "phy" : "file"},
+        {"mode", disk.read_only ? "r" : "w"},
+        {"device-type", kind},
+        {"discard-enable", disk.discard ? "1" : "0"},
+        {"specification", "xen"},
+    };
+    if (disk.direct_io_safe)
+        backend.emplace_back("direct-io-safe", "1");
+    // Linux's own backend opens what this names; no script has to find it out.
+    if (target.is_block_device)
+        backend.emplace_back("physical-device",
+                             fmt::format("{:x}:{:x}", major(target.device_number), minor(target.device_number)));
+    write_device(store, device, backend,
+                 {{"virtual-device", std::to_string(disk.number)},
+                  {"device-type", kind},
+                  {"trusted", disk.trusted ? "1" : "0"},
+                  {"protocol", "x86_64-abi"}});
+    return device;
+}
+
+Device write_vif(StoreView& store, DomId guest, const VifSpec& vif)
+{
+    const Device device{"vif", guest, *vif.devid};
+    const std::string number = std::to_string(*vif.devid);
+    Nodes backend{
+        {"script", "/etc/xen/scripts/vif-bridge"},
+        {"mac", config::text_of(*vif.mac)},
+        {"bridge", vif.bridge},
+        {"handle", number},
+        {"type", "vif"},
+    };
+    if (!vif.ip.empty())
+        backend.emplace_back("ip", vif.ip);
+    if (!vif.name.empty())
+        backend.emplace_back("vifname", vif.name);
+    if (vif.rate)
+        backend.emplace_back("rate",
+                             fmt::format("{},{}", vif.rate->bytes_per_interval, vif.rate->interval_microseconds));
+    const std::string mtu = std::to_string(vif.mtu.value_or(1500));
+    if (vif.mtu)
+        backend.emplace_back("mtu", mtu);
+    write_device(
+        store, device, backend,
+        {{"handle", number}, {"mac", config::text_of(*vif.mac)}, {"trusted", vif.trusted ? "1" : "0"}, {"mtu", mtu}});
+    store.set_permissions(device.frontend() + "/mtu", read_only_for(guest));
+    return device;
+}
+
+}

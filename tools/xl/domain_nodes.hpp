@@ -1,0 +1,21 @@
+// The part of the store that is a domain's own.
+#pragma once
+
+#include "dom0/builder/builder.hpp"
+#include "tools/xl/config/domain_config.hpp"
+#include "xenstore/client/client.hpp"
+
+namespace xylem::xl {
+
+struct DomainRings {
+    dom0::builder::BuildResult frames;
+    Port store_port;
+    Port console_port;
+};
+
+/// `config` has its uuid.
+void write_domain_nodes(xenstore::StoreView& store, DomId domain, const config::DomainConfig& config,
+                        const DomainRings& rings);
+void remove_domain_nodes(xenstore::StoreView& store, DomId domain);
+
+}

@@ -1,0 +1,100 @@
+// See domains.hpp.
+#include "tools/xl/domains.hpp"
+
+#include "tools/xl/failure.hpp"
+#include "tools/xl/paths.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fstream>
+
+namespace xylem::xl {
+
+std::optional<std::string> find_name(Session& session, DomId domain)
+{
+    return session.store.find(domain_path(domain) + "/name");
+}
+
+std::string name_or_null(Session& session, DomId domain)
+{
+    return find_name(session, domain).value_or("(null)");
+}
+
+std::optional<DomId> find_by_name(Session& session, const std::string& name)
+{
+    for (const dom0::DomainInfo& info : session.hypervisor.domains())
+        if (find_name(session, id_of(info)) == name)
+            return id_of(info);
+    return std::nullopt;
+}
+
+static std::optional<dom0::DomainInfo> find_domain(Session& session, const std::string& name_or_id)
+{
+    if (const auto named = find_by_name(session, name_or_id))
+        return session.hypervisor.domain(*named);
+    u16 number = 0;
+    const char* end = name_or_id.data() + name_or_id.size();
+    const auto [stop, error] = std::from_chars(name_or_id.data(), end, number);
+    if (error != std::errc() || stop != end || number >= first_reserved_domid)
+        return std::nullopt;
+    return session.hypervisor.domain(DomId(number));
+}
+
+dom0::DomainInfo resolve(Session& session, const std::string& name_or_id)
+{
+    const auto info = find_domain(session, name_or_id);
+    if (!info)
+        fail("there is no domain '{}'", name_or_id);
+    return *info;
+}
+
+dom0::DomainInfo resolve_guest(Session& session, const std::string& name_or_id, const char* what)
+{
+    const dom0::DomainInfo info = resolve(session, name_or_id);
+    if (info.domain == 0)
+        fail("cannot {} domain 0, the control domain", what);
+    return info;
+}
+
+std::string uuid_text(const abi::DomainHandle& handle)
+{
+    std::string text;
+    for (std::size_t i = 0; i < sizeof handle.bytes; ++i)
+        text += fmt::format("{}{:02x}", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", handle.bytes[i]);
+    return text;
+}
+
+abi::DomainHandle uuid_bytes(const std::string& text)
+{
+    std::string digits;
+    std::copy_if(text.begin(), text.end(), std::back_inserter(digits), [](char c) { return c != '-'; });
+    abi::DomainHandle handle{};
+    for (std::size_t i = 0; i < sizeof handle.bytes; ++i)
+        std::from_chars(digits.data() + 2 * i, digits.data() + 2 * i + 2, handle.bytes[i], 16);
+    return handle;
+}
+
+std::string new_uuid()
+{
+    // /proc/sys/kernel/random/uuid and getrandom may wait for entropy in a young dom0; uniqueness does not need it.
+    abi::DomainHandle handle{};
+    std::ifstream random("/dev/urandom", std::ios::binary);
+    if (!random.read(reinterpret_cast<char*>(handle.bytes), sizeof handle.bytes))
+        fail("cannot read /dev/urandom to make a UUID");
+    handle.bytes[6] = static_cast<u8>((handle.bytes[6] & 0x0F) | 0x40); // version 4: random
+    handle.bytes[8] = static_cast<u8>((handle.bytes[8] & 0x3F) | 0x80);
+    return uuid_text(handle);
+}
+
+std::vector<dom0::DomainInfo> select(Session& session, const std::vector<std::string>& names)
+{
+    if (names.empty())
+        return session.hypervisor.domains();
+    std::vector<dom0::DomainInfo> chosen;
+    for (const std::string& name : names)
+        chosen.push_back(resolve(session, name));
+    return chosen;
+}
+
+}

@@ -1,0 +1,212 @@
+// See monitor.hpp.
+#include "tools/xl/monitor.hpp"
+
+#include "tools/xl/domains.hpp"
+#include "tools/xl/failure.hpp"
+#include "tools/xl/lifecycle.hpp"
+#include "tools/xl/paths.hpp"
+#include "tools/xl/session.hpp"
+
+#include "hypervisor/abi/sched.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+namespace xylem::xl {
+
+namespace {
+
+using config::ShutdownAction;
+using namespace std::chrono_literals;
+
+template <typename... Arguments> void log(fmt::format_string<Arguments...> text, Arguments&&... arguments)
+{
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    localtime_r(&now, &parts);
+    char when[32];
+    std::strftime(when, sizeof when, "%F %T", &parts);
+    fmt::print("{} {}\n", when, fmt::format(text, std::forward<Arguments>(arguments)...));
+    std::fflush(stdout);
+}
+
+/// How a domain ended.
+struct End {
+    bool is_gone = false; ///< there is nothing left of it
+    abi::ShutdownReason reason = abi::ShutdownReason::poweroff;
+};
+
+std::string_view name_of(abi::ShutdownReason reason)
+{
+    static constexpr std::array<std::string_view, 6> names{"poweroff", "reboot",   "suspend",
+                                                           "crash",    "watchdog", "soft reset"};
+    const auto index = static_cast<std::size_t>(reason);
+    return index < names.size() ? names[index] : "a reason of its own";
+}
+
+/// The domain's end, if it has come.
+std::optional<End> look(Session& session, DomId domain)
+{
+    const auto info = session.hypervisor.domain(domain);
+    if (!info || (info->flags & abi::dominf_dying))
+        return End{true};
+    if (!(info->flags & abi::dominf_shutdown))
+        return std::nullopt;
+    const u32 reason = info->flags >> abi::dominf_shutdownshift & abi::dominf_shutdownmask;
+    return End{false, static_cast<abi::ShutdownReason>(reason)};
+}
+
+/// The store tells of each domain that ends; now and then we look ourselves, should that tale be lost with its teller.
+End wait_for_end(DomId domain)
+{
+    for (;;) {
+        try {
+            Session session;
+            session.store.watch("@releaseDomain", "end");
+            for (;;) {
+                if (const auto end = look(session, domain))
+                    return *end;
+                session.store.wait_for_event(60s);
+            }
+        } catch (const xenstore::StoreError& error) {
+            log("the store is away ({}); trying again", error.what());
+            std::this_thread::sleep_for(1s);
+        }
+    }
+}
+
+ShutdownAction action_for(const config::DomainConfig& config, abi::ShutdownReason reason)
+{
+    switch (reason) {
+    case abi::ShutdownReason::poweroff:
+        return config.on_poweroff;
+    case abi::ShutdownReason::reboot:
+        return config.on_reboot;
+    case abi::ShutdownReason::suspend:
+        return ShutdownAction::preserve; // who suspended it will care for it
+    case abi::ShutdownReason::watchdog:
+        return config.on_watchdog;
+    case abi::ShutdownReason::crash:
+    case abi::ShutdownReason::soft_reset:
+        break;
+    }
+    return config.on_crash;
+}
+
+/// Gives the ended domain another name, so that its successor can have its own.
+void set_aside(Session& session, DomId domain, const std::string& name)
+{
+    std::string other;
+    for (unsigned n = 1; other.empty() || find_by_name(session, other); ++n)
+        other = fmt::format("{}-{}", name, n);
+    session.store.write(domain_path(domain) + "/name", other);
+    log("domain {} is kept under the name '{}'", domain.value, other);
+}
+
+DomId restart(const config::DomainConfig& config)
+{
+    const CreationLock lock;
+    Session session;
+    const DomId domain = create_domain(session, config);
+    session.hypervisor.unpause(domain);
+    log("domain '{}' started again, with id {}", config.name, domain.value);
+    return domain;
+}
+
+/// @return the domain to watch over next, if there is one
+std::optional<DomId> act(DomId domain, const config::DomainConfig& config, ShutdownAction action)
+{
+    Session session;
+    switch (action) {
+    case ShutdownAction::preserve:
+        return std::nullopt;
+    case ShutdownAction::destroy:
+        destroy_domain(session, domain);
+        return std::nullopt;
+    case ShutdownAction::restart:
+        destroy_domain(session, domain);
+        return restart(config);
+    case ShutdownAction::rename_restart:
+        set_aside(session, domain, config.name);
+        return restart(config);
+    }
+    return std::nullopt;
+}
+
+}
+
+dom0::Fd open_monitor_log(const std::string& name)
+{
+    const std::filesystem::path path = "/var/log/xen/xl-" + name + ".log";
+    std::error_code ignored; // the open tells what matters
+    std::filesystem::create_directories(path.parent_path(), ignored);
+    dom0::Fd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    if (!fd)
+        fail("cannot open the log {}: {}", path.string(), std::strerror(errno));
+    return fd;
+}
+
+void monitor(DomId first, const config::DomainConfig& first_config)
+{
+    config::DomainConfig config = first_config;
+    std::optional<DomId> domain = first;
+    while (domain) {
+        log("waiting for the end of domain '{}', id {}", config.name, domain->value);
+        const End end = wait_for_end(*domain);
+        if (end.is_gone) {
+            log("domain {} is gone", domain->value);
+            return;
+        }
+        {
+            Session session;
+            config.name = find_name(session, *domain).value_or(config.name); // it may have been renamed
+        }
+        const ShutdownAction action = action_for(config, end.reason);
+        log("domain {} has shut down: {}; what follows is {}", domain->value, name_of(end.reason),
+            config::name_of(action));
+        domain = act(*domain, config, action);
+    }
+    log("nothing is left to do");
+}
+
+/// In the child: a session of our own, no terminal, no file of the parent's.
+static void run_detached(DomId domain, const config::DomainConfig& config, int log_fd)
+{
+    setsid();
+    if (fork() != 0)
+        _exit(0); // so that the monitor is no session leader, and init's child
+    const int null = open("/dev/null", O_RDONLY);
+    dup2(null, STDIN_FILENO);
+    dup2(log_fd, STDOUT_FILENO);
+    dup2(log_fd, STDERR_FILENO);
+    close_range(3, ~0U, 0);
+    if (chdir("/") < 0)
+        log("cannot leave the working directory: {}", std::strerror(errno));
+    try {
+        monitor(domain, config);
+    } catch (const std::exception& error) {
+        log("gave up on domain {}: {}", domain.value, error.what());
+        _exit(1);
+    }
+    _exit(0);
+}
+
+void start_monitor(DomId domain, const config::DomainConfig& config, dom0::Fd log_fd)
+{
+    std::fflush(nullptr);
+    const pid_t child = fork();
+    if (child < 0)
+        dom0::throw_errno("cannot start the domain's monitor");
+    if (child == 0)
+        run_detached(domain, config, log_fd.get());
+    waitpid(child, nullptr, 0);
+}
+
+}
