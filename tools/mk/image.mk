@@ -5,8 +5,8 @@
 APT_DEPS += busybox-static ca-certificates dpkg e2fsprogs grub-pc-bin kmod mtools xorriso zstd grub-common
 XYLEM_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/xylem
 
-# Programs that go into dom0's image, of those that there are.
-DOM0_PROGRAMS := $(filter $(addprefix $(BUILD)/bin/,xl xenstored xenconsoled xylem-blkback xylem-netback xenstore xylem-init),$(PROGRAMS))
+# Programs that go into dom0's image, of those that there are: known once all fragments are read, hence the second expansion.
+DOM0_PROGRAMS = $(filter $(addprefix $(BUILD)/bin/,xl xenstored xenconsoled xylem-blkback xylem-netback xenstore xylem-init),$(PROGRAMS))
 
 IMAGE_CODE := $(wildcard dom0/image/*.py)
 STAGE := $(BUILD)/stage/base
@@ -39,7 +39,8 @@ $(BUILD)/domu/initrd.img: $(STAGE)/done $(IMAGE_CODE) $(wildcard dom0/image/domu
 DOMU_FILES := $(addprefix $(BUILD)/domu/,vmlinuz initrd.img disk.img)
 DOM0_FILES := $(IMAGE_CODE) $(wildcard dom0/image/dom0/*) $(DOMU_FILES) $(STAGE)/done
 
-$(BUILD)/dom0/initrd.img: $(DOM0_FILES) $(DOM0_PROGRAMS)
+.SECONDEXPANSION:
+$(BUILD)/dom0/initrd.img: $(DOM0_FILES) $$(DOM0_PROGRAMS)
 	@echo "==> building dom0's initrd"
 	@python3 -m dom0.image.build_dom0 --stage $(STAGE) --domu $(BUILD)/domu --out $@ --programs $(DOM0_PROGRAMS)
 
