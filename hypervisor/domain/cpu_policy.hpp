@@ -9,8 +9,7 @@
 #include "hypervisor/abi/cpuid.hpp"
 #include "hypervisor/base/result.hpp"
 #include "hypervisor/base/types.hpp"
-
-#include <span>
+#include "hypervisor/domain/cpu_features.hpp"
 
 namespace xylem {
 
@@ -28,8 +27,6 @@ struct CpuidSource {
 };
 
 enum class CpuVendor : u8 { Unknown, Intel, Amd, Hygon, Centaur, Shanghai };
-
-inline constexpr u32 featureset_words = 19;
 
 /// One processor, described. Leaves with subleaves (4, 7, 0xb, 0xd) have arrays of their own; their entries in `basic`
 /// are not used.
@@ -62,17 +59,25 @@ struct CpuPolicies {
     CpuPolicy raw, host, pv_max, pv_default;
 };
 
-/// What the machine tells beside CPUID.
-struct HostMsrs {
-    u64 platform_info = 0;     // 0 where the MSR is not there
-    u64 arch_capabilities = 0; // likewise
-    bool cpuid_faulting = false;
+/// What is to be known of the machine beside its CPUID.
+struct MachineFacts {
+    u64 platform_info = 0;        ///< MSR 0xce; 0 where it is not there
+    u64 arch_capabilities = 0;    ///< MSR 0x10a; likewise
+    bool lfence_dispatch = false; ///< AMD: LFENCE waits (MSR 0xc0011029 bit 1), which guests are told
+    FeatureSet hidden;            ///< what the command line, or a fault of the processor, takes away
 };
 
-void make_cpu_policies(CpuPolicies& out, const CpuidSource& cpuid, const HostMsrs& msrs);
+void make_cpu_policies(CpuPolicies& out, const CpuidSource& cpuid, const MachineFacts& facts);
 
-/// Makes `policy`, a copy of PV default, that of dom0: it never migrates, so it is shown an invariant TSC.
-void adapt_policy_to_dom0(CpuPolicy& policy, const CpuPolicies& machine);
+/// Completes `policy`, a copy of PV default or one that its builder has changed, to what a guest may see: features are
+/// cut to PV max, and all that follows from them is made to fit.
+enum class InvariantTsc : u8 { withheld, allowed };
+void fit_policy_to_guest(CpuPolicy& policy, const CpuPolicies& machine, InvariantTsc itsc);
+
+/// Dom0's policy. It never migrates: it is told of an invariant TSC.
+void make_dom0_policy(CpuPolicy& out, const CpuPolicies& machine);
+/// What a new domain begins with.
+void make_guest_policy(CpuPolicy& out, const CpuPolicies& machine);
 
 /// What the answer to a guest's CPUID depends on beside its policy.
 struct GuestCpuidContext {
@@ -97,8 +102,8 @@ struct GuestCpuidContext {
 CpuidResult guest_cpuid(const CpuPolicy& policy, const CpuPolicies& machine, const GuestCpuidContext& context, u32 leaf,
                         u32 subleaf);
 
-/// The feature words in the order of the public header.
-void get_featureset(const CpuPolicy& policy, u32 (&out)[featureset_words]);
+FeatureSet features_of(const CpuPolicy& policy);
+void set_features(CpuPolicy& policy, const FeatureSet& features);
 
 /// Where leaves and MSRs go one by one, in the wire's order. A sink's error ends the walk.
 struct PolicySink {
@@ -116,8 +121,8 @@ struct PolicyFault {
 /// flag that cannot be
 Result<void> merge_leaf(CpuPolicy& policy, const abi::CpuidLeaf& leaf);
 Result<void> merge_msr(CpuPolicy& policy, const abi::MsrEntry& msr);
-/// Checks an updated policy against the most a PV guest may have, and cuts its features to that.
-/// @return Invalid  with `fault` set: it claims more leaves than PV max has
-Result<void> finish_update(CpuPolicy& policy, const CpuPolicies& machine, PolicyFault& fault);
+/// Whether an updated policy claims no more than a PV guest may have, in leaves and MSRs; features are not looked at,
+/// since fit_policy_to_guest() cuts them. @return Invalid  with `fault` set
+Result<void> check_update(const CpuPolicy& policy, const CpuPolicies& machine, PolicyFault& fault);
 
 }

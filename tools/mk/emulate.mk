@@ -13,3 +13,7 @@ $(eval $(call unit_test,elf,tests/unit/boot/elf_test.cpp $(UNPACK_SOURCES) \
     $(addprefix hypervisor/boot/,bzimage.cpp elf.cpp),-O2))
 $(eval $(call unit_test,emulate_write,tests/unit/emulate_write/emulate_write_test.cpp \
     hypervisor/arch/x86_64/decode.cpp hypervisor/arch/x86_64/emulate_write.cpp,-O2))
+
+APT_DEPS += libxen-dev
+CPU_POLICY_SOURCES := $(addprefix hypervisor/domain/,cpu_features.cpp cpu_policy.cpp cpu_policy_wire.cpp guest_cpuid.cpp)
+$(eval $(call unit_test,cpu_policy,tests/unit/cpu_policy/cpu_policy_test.cpp $(CPU_POLICY_SOURCES)))
