@@ -30,8 +30,8 @@ Entries BlockDevice::prepare()
         throw std::runtime_error(fmt::format("{}: the node {}/params names no file", name_, place_.back));
     const bool writable = context_.store.read(place_.back + "/mode").value_or("r").starts_with('w');
     try {
-        disk_ = std::make_unique<FileDisk>(context_.io, path_in(params),
-                                           writable ? Access::read_write : Access::read_only);
+        disk_ =
+            std::make_unique<FileDisk>(context_.io, path_in(params), writable ? Access::read_write : Access::read_only);
     } catch (const DiskBusy& busy) {
         throw NotYet(busy.what());
     }
@@ -105,10 +105,9 @@ Entries BlockDevice::connect(Begin begin)
     check_protocol();
     const bool persistent = read_flag(context_.store, place_.front + "/feature-persistent");
     const Port port(static_cast<u32>(wanted_number(context_.store, place_.front + "/event-channel")));
-    queue_ = std::make_unique<Queue>(QueueParts{context_.loop, memory_, *disk_, map_ring(),
-                                                persistent ? Grants::persistent : Grants::copied, name_,
-                                                [this] { events_.on_broken("the frontend broke the ring protocol"); },
-                                                events_.on_idle});
+    queue_ = std::make_unique<Queue>(
+        QueueParts{context_.loop, memory_, *disk_, map_ring(), persistent ? Grants::persistent : Grants::copied, name_,
+                   [this] { events_.on_broken("the frontend broke the ring protocol"); }, events_.on_idle});
     queue_->set_signal(context_.events.bind(place_.peer, port, [this] { queue_->serve(); }));
     if (begin == Begin::fresh)
         queue_->start();

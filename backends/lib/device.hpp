@@ -17,7 +17,8 @@ struct DevicePlace {
     std::string front; ///< the frontend's
 };
 
-/// Thrown by prepare() for what may pass: it is tried again for a while. The text is the sentence to give if it does not.
+/// Thrown by prepare() for what may pass: it is tried again for a while. The text is the sentence to give if it does
+/// not.
 class NotYet : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };

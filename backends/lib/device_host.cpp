@@ -31,7 +31,8 @@ private:
 
     void make_device();
     void perform(Step step);
-    bool prepare(Entries nodes);
+    bool prepare();
+    void advertise(Entries nodes);
     void connect(Device::Begin begin);
     void close(Stage to, XenbusState state);
     void fail(const std::string& why);
@@ -44,6 +45,7 @@ private:
     DevicePlace place_;
     std::string name_;
     std::unique_ptr<Device> device_;
+    Entries features_;
     Stage stage_ = Stage::fresh;
     int retries_left_ = retries;
     EventLoop::Timer retry_;
@@ -120,16 +122,16 @@ void DeviceHost::Attachment::perform(Step step)
 {
     switch (step) {
     case Step::prepare:
-        if (prepare({}))
-            write_state(XenbusState::init_wait, {{"hotplug-status", "connected"}});
+        if (prepare())
+            advertise({{"hotplug-status", "connected"}});
         break;
     case Step::prepare_resume:
-        if (prepare({}))
+        if (prepare())
             connect(Device::Begin::resumed);
         break;
     case Step::reopen:
         stage_ = Stage::prepared;
-        write_state(XenbusState::init_wait);
+        advertise({});
         break;
     case Step::connect:
         connect(Device::Begin::fresh);
@@ -152,14 +154,12 @@ void DeviceHost::Attachment::perform(Step step)
     }
 }
 
-bool DeviceHost::Attachment::prepare(Entries nodes)
+bool DeviceHost::Attachment::prepare()
 {
     if (retry_.pending())
         return false;
     try {
-        for (auto& node : device_->prepare())
-            nodes.push_back(std::move(node));
-        write(nodes);
+        features_ = device_->prepare();
         stage_ = Stage::prepared;
         return true;
     } catch (const NotYet& reason) {
@@ -173,12 +173,19 @@ bool DeviceHost::Attachment::prepare(Entries nodes)
     return false;
 }
 
+void DeviceHost::Attachment::advertise(Entries nodes)
+{
+    nodes.insert(nodes.end(), features_.begin(), features_.end());
+    write_state(XenbusState::init_wait, std::move(nodes));
+}
+
 void DeviceHost::Attachment::connect(Device::Begin begin)
 {
     try {
         const Entries nodes = device_->connect(begin);
         stage_ = Stage::connected;
-        write_state(XenbusState::connected, nodes);
+        if (begin == Device::Begin::fresh) // a resumed frontend was told already, and is not to be disturbed
+            write_state(XenbusState::connected, nodes);
         log("{}: {}", name_, begin == Device::Begin::fresh ? "connected" : "resumed");
     } catch (const std::exception& reason) {
         refuse(reason.what());

@@ -15,8 +15,8 @@ public:
     DeviceHost(EventLoop& loop, Store& store, std::string type, DeviceFactory factory);
     ~DeviceHost();
 
-    /// Stops taking requests everywhere and calls `done` when all that was in service is answered. States in the store stay as
-    /// they are, so that the next instance resumes.
+    /// Stops taking requests everywhere and calls `done` when all that was in service is answered. States in the store
+    /// stay as they are, so that the next instance resumes.
     void shut_down(EventLoop::Handler done);
 
     std::size_t devices() const { return attachments_.size(); }

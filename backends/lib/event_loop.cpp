@@ -15,13 +15,23 @@ EventLoop::EventLoop() : epoll_(epoll_create1(EPOLL_CLOEXEC))
 
 EventLoop::Watch EventLoop::watch_readable(int fd, Handler on_ready)
 {
+    return watch(fd, EPOLLIN, std::move(on_ready));
+}
+
+EventLoop::Watch EventLoop::watch_writable(int fd, Handler on_ready)
+{
+    return watch(fd, EPOLLOUT, std::move(on_ready));
+}
+
+EventLoop::Watch EventLoop::watch(int fd, std::uint32_t events, Handler on_ready)
+{
     const std::uint64_t id = next_id_++;
     epoll_event event{};
-    event.events = EPOLLIN;
+    event.events = events;
     event.data.u64 = id;
     if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) < 0)
         dom0::throw_errno("cannot watch a file descriptor");
-    entries_.emplace(id, Entry{fd, std::move(on_ready)});
+    entries_.emplace(id, Entry{fd, events, std::move(on_ready)});
     return Watch(*this, id);
 }
 
@@ -36,10 +46,11 @@ EventLoop::Watch::~Watch()
 
 void EventLoop::Watch::enable(bool on)
 {
+    const Entry& entry = loop_->entries_.at(id_);
     epoll_event event{};
-    event.events = on ? static_cast<std::uint32_t>(EPOLLIN) : 0;
+    event.events = on ? entry.events : 0;
     event.data.u64 = id_;
-    epoll_ctl(loop_->epoll_.get(), EPOLL_CTL_MOD, loop_->entries_.at(id_).fd, &event);
+    epoll_ctl(loop_->epoll_.get(), EPOLL_CTL_MOD, entry.fd, &event);
 }
 
 EventLoop::Timer EventLoop::after(Clock::duration delay, Handler on_time)

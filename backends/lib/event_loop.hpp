@@ -26,6 +26,8 @@ public:
     class Watch;
     /// Calls `on_ready` in each turn in which `fd` can be read.
     Watch watch_readable(int fd, Handler on_ready);
+    /// The same for writing. One descriptor has one watch: dup() it for a second.
+    Watch watch_writable(int fd, Handler on_ready);
 
     /// Forgets the deadline at the end of its life.
     class Timer;
@@ -43,10 +45,12 @@ public:
 private:
     struct Entry {
         int fd;
+        std::uint32_t events;
         Handler on_ready;
     };
     using Deadlines = std::multimap<Clock::time_point, Handler>;
 
+    Watch watch(int fd, std::uint32_t events, Handler on_ready);
     int patience_in_milliseconds(std::chrono::milliseconds patience) const;
     void run_due_timers();
     void run_deferred();

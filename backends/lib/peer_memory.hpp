@@ -68,6 +68,8 @@ class PeerSignal {
 public:
     virtual ~PeerSignal() = default;
     virtual void notify() = 0;
+    /// Lets events through again, where that is left to the owner.
+    virtual void unmask() {}
 };
 
 }

@@ -20,8 +20,8 @@ void Service::add_options(CLI::App& app)
     app.add_option("--pid-file", pid_file_, "write this process's number here once it is ready");
 }
 
-/// The protocol is one datagram to $NOTIFY_SOCKET, and documented as stable: not worth a library with its own closure of
-/// compressors in the control domain's image.
+/// The protocol is one datagram to $NOTIFY_SOCKET, and documented as stable: not worth a library with its own closure
+/// of compressors in the control domain's image.
 void notify_supervisor(const std::string& words)
 {
     const char* path = std::getenv("NOTIFY_SOCKET");

@@ -1,5 +1,5 @@
-// What all backends do alike as services: tell when they are ready, write a pid file, end on SIGTERM, one error for a failed
-// start.
+// What all backends do alike as services: tell when they are ready, write a pid file, end on SIGTERM, one error for a
+// failed start.
 #pragma once
 
 #include "backends/lib/event_loop.hpp"

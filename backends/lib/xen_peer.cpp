@@ -31,8 +31,9 @@ void GntdevMemory::copy(std::span<GrantCopy> steps)
 
 class EventHub::Binding : public PeerSignal {
 public:
-    Binding(EventHub& hub, DomId peer, Port remote, EventLoop::Handler on_event)
-        : on_event_(std::move(on_event)), hub_(hub), port_(hub.channels_, hub.channels_.bind_interdomain(peer, remote))
+    Binding(EventHub& hub, DomId peer, Port remote, EventLoop::Handler on_event, Unmask unmask)
+        : on_event_(std::move(on_event)), unmask_(unmask), hub_(hub),
+          port_(hub.channels_, hub.channels_.bind_interdomain(peer, remote))
     {
         hub_.bindings_.emplace(port_.port().value, this);
     }
@@ -47,7 +48,10 @@ public:
         }
     }
 
+    void unmask() override { port_.unmask(); }
+
     EventLoop::Handler on_event_;
+    Unmask unmask_;
 
 private:
     EventHub& hub_;
@@ -56,9 +60,9 @@ private:
 
 EventHub::EventHub(EventLoop& loop) : watch_(loop.watch_readable(channels_.fd(), [this] { serve(); })) {}
 
-std::unique_ptr<PeerSignal> EventHub::bind(DomId peer, Port remote, EventLoop::Handler on_event)
+std::unique_ptr<PeerSignal> EventHub::bind(DomId peer, Port remote, EventLoop::Handler on_event, Unmask unmask)
 {
-    return std::make_unique<Binding>(*this, peer, remote, std::move(on_event));
+    return std::make_unique<Binding>(*this, peer, remote, std::move(on_event), unmask);
 }
 
 void EventHub::serve()
@@ -70,11 +74,15 @@ void EventHub::serve()
         dom0::throw_errno("cannot read from /dev/xen/evtchn");
     const std::size_t count = bytes > 0 ? static_cast<std::size_t>(bytes) / sizeof(u32) : 0;
     std::size_t live = 0;
-    for (std::size_t i = 0; i < count; ++i)
-        if (const auto found = bindings_.find(ports[i]); found != bindings_.end()) {
-            found->second->on_event_();
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto found = bindings_.find(ports[i]);
+        if (found == bindings_.end())
+            continue;
+        if (found->second->unmask_ == Unmask::after_handler)
             ports[live++] = ports[i];
-        }
+        const EventLoop::Handler on_event = found->second->on_event_; // it may end its own binding
+        on_event();
+    }
     // A handler may have closed its own port: the kernel skips ports that are no longer bound.
     if (live > 0 && write(channels_.fd(), ports, live * sizeof(u32)) < 0)
         dom0::throw_errno("cannot unmask event channels");

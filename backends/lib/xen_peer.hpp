@@ -29,9 +29,13 @@ class EventHub {
 public:
     explicit EventHub(EventLoop& loop);
 
+    /// Who lets the next event through: we do after the handler, or the owner when it is ready for one.
+    enum class Unmask { after_handler, by_owner };
+
     /// Binds to a peer's port.
     /// @throws std::system_error  the peer does not offer that port to us
-    std::unique_ptr<PeerSignal> bind(DomId peer, Port remote, EventLoop::Handler on_event);
+    std::unique_ptr<PeerSignal> bind(DomId peer, Port remote, EventLoop::Handler on_event,
+                                     Unmask unmask = Unmask::after_handler);
 
 private:
     class Binding;

@@ -5,8 +5,7 @@ namespace xylem::backends {
 
 using xenstore::StoreError;
 
-XenStore::XenStore(EventLoop& loop)
-    : loop_(loop), readable_(loop.watch_readable(client_.fd(), [this] { deliver(); }))
+XenStore::XenStore(EventLoop& loop) : loop_(loop), readable_(loop.watch_readable(client_.fd(), [this] { deliver(); }))
 {
 }
 

@@ -14,6 +14,10 @@ BACKENDS_NET := $(addprefix backends/net/,packet.cpp receive.cpp transmit.cpp)
 
 $(eval $(call program,xylem-netback,$(BACKENDS_NET) $(addprefix backends/net/,device.cpp main.cpp tap.cpp),\
   backends xenstore dom0,-lfmt))
+BACKENDS_CONSOLE := $(addprefix backends/console/,guest.cpp pty.cpp ring.cpp)
+
+$(eval $(call program,xenconsoled,$(BACKENDS_CONSOLE) $(addprefix backends/console/,daemon.cpp main.cpp),\
+  backends xenstore dom0,-lfmt))
 
 BACKENDS_TEST_SUPPORT := tests/unit/backends/fake_peer.cpp $(BACKENDS_LIB) dom0/lib/fd.cpp dom0/lib/gntdev.cpp
 
