@@ -2,6 +2,7 @@
 #pragma once
 
 #include "hypervisor/abi/x86_64/pte.hpp"
+#include "hypervisor/mm/audit.hpp"
 #include "hypervisor/mm/heap.hpp"
 #include "hypervisor/mm/owner.hpp"
 #include "hypervisor/mm/page_type.hpp"
@@ -10,7 +11,9 @@
 #include "hypervisor/mm/roots.hpp"
 #include "hypervisor/mm/update.hpp"
 
+#include <initializer_list>
 #include <ostream>
+#include <string>
 
 namespace xylem {
 
@@ -72,6 +75,27 @@ public:
     Tree tree();
     /// Gives back everything, as at a domain's end. The destructor does it if it has not been done.
     void end();
+
+    /// What the audit finds amiss, with this guest as the only one, beside references that `expect` tells it of.
+    template <typename Expect> std::string audit(Expect expect) { return audit_all({&owner}, expect); }
+    std::string audit()
+    {
+        return audit([](mm::Audit&) {});
+    }
+    template <typename Expect> static std::string audit_all(std::initializer_list<mm::Owner*> owners, Expect expect)
+    {
+        std::string text(1 << 16, ' ');
+        mm::AuditReport report(text.data(), text.size());
+        mm::Audit audit(report);
+        if (!audit.prepare().ok())
+            return "no memory for the audit";
+        expect(audit);
+        for (mm::Owner* each : owners)
+            audit.walk(*each);
+        audit.check();
+        text.resize(report.length());
+        return text;
+    }
 
 private:
     bool ended_ = false;
