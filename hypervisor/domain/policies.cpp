@@ -18,9 +18,11 @@ constexpr u32 leaf1_d_de = 1U << 2, leaf1_d_tsc = 1U << 4, leaf1_c_xsave = 1U <<
 
 CpuPolicy* make_domain_policy(bool is_hardware_domain)
 {
-    CpuPolicy* policy = mm::make<CpuPolicy>(cpu_policies.pv_default);
+    CpuPolicy* policy = mm::make<CpuPolicy>();
     if (policy && is_hardware_domain)
-        adapt_policy_to_dom0(*policy, cpu_policies);
+        make_dom0_policy(*policy, cpu_policies);
+    else if (policy)
+        make_guest_policy(*policy, cpu_policies);
     return policy;
 }
 

@@ -68,7 +68,9 @@ Result<void> merge(CpuPolicy& policy, const abi::DomctlCpuPolicy& op, PolicyFaul
             return merged.error();
         }
     }
-    return finish_update(policy, cpu_policies, fault);
+    TRY(check_update(policy, cpu_policies, fault));
+    fit_policy_to_guest(policy, cpu_policies, InvariantTsc::allowed);
+    return {};
 }
 
 const CpuPolicy* policy_of(abi::CpuPolicyIndex index)
@@ -156,11 +158,10 @@ Result<void> get_cpu_featureset(SysctlCall& call)
     const CpuPolicy* policy = policy_of(op.index);
     if (!policy)
         return Error::NotSupported;
-    u32 words[featureset_words];
-    get_featureset(*policy, words);
+    const FeatureSet features = features_of(*policy);
     const bool room = op.nr_features >= featureset_words;
     op.nr_features = room ? featureset_words : op.nr_features;
-    TRY(GuestOut<u32>(op.features.address).copy_out_array(words, op.nr_features));
+    TRY(GuestOut<u32>(op.features.address).copy_out_array(features.words, op.nr_features));
     return room ? Result<void>() : Error::NoBuffer;
 }
 

@@ -110,6 +110,7 @@ exit_to_guest:
 restore_and_iret:
     POP_ALL
     add $8, %rsp
+    .globl guest_iret
 guest_iret:
     iretq
     ON_FAULT guest_iret, guest_iret_fault

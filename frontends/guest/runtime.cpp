@@ -1,0 +1,46 @@
+// What the compiler expects of a run-time library.
+
+#include <stddef.h>
+
+extern "C" {
+
+void* memcpy(void* to, const void* from, size_t bytes)
+{
+    void* result = to;
+    asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes)::"memory");
+    return result;
+}
+
+void* memmove(void* to, const void* from, size_t bytes)
+{
+    if (to <= from)
+        return memcpy(to, from, bytes);
+    char* t = static_cast<char*>(to) + bytes;
+    const char* f = static_cast<const char*>(from) + bytes;
+    while (bytes--)
+        *--t = *--f;
+    return to;
+}
+
+void* memset(void* to, int value, size_t bytes)
+{
+    void* result = to;
+    asm volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(value) : "memory");
+    return result;
+}
+
+int memcmp(const void* a, const void* b, size_t bytes)
+{
+    const unsigned char* x = static_cast<const unsigned char*>(a);
+    const unsigned char* y = static_cast<const unsigned char*>(b);
+    for (; bytes; --bytes, ++x, ++y)
+        if (*x != *y)
+            return *x - *y;
+    return 0;
+}
+
+int atexit(void (*)())
+{
+    return 0;
+}
+}
