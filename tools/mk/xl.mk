@@ -6,3 +6,5 @@ XL_CONFIG := $(wildcard tools/xl/config/*.cpp)
 XL := $(XL_CONFIG) $(wildcard tools/xl/*.cpp tools/xl/commands/*.cpp)
 
 $(eval $(call program,xl,$(XL),builder dom0 xenstore,$(DOM0_BUILDER_LDLIBS)))
+
+$(eval $(call unit_test,xl,$(wildcard tests/unit/xl/*.cpp) $(XL_CONFIG),,-lfmt))

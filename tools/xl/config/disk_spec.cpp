@@ -296,7 +296,7 @@ std::optional<std::uint32_t> virtual_device_number(std::string_view vdev)
         disk = take_number(rest);
         if (disk && rest.empty())
             return xvd_number(*disk, 0);
-        if (!rest.starts_with('p'))
+        if (!rest.starts_with('p') || rest.size() == 1)
             return std::nullopt;
         rest.remove_prefix(1);
     } else {

@@ -77,7 +77,7 @@ public:
 
     [[noreturn]] void refuse(std::string_view name, const std::string& why) const
     {
-        throw SyntaxError(find(name)->where, why);
+        throw SyntaxError(find(name)->value.where, why);
     }
 
 private:
