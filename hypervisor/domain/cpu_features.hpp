@@ -57,16 +57,16 @@ inline constexpr u32 sse3 = at(1, 0), pclmulqdq = at(1, 1), monitor = at(1, 3), 
                      osxsave = at(1, 27), avx = at(1, 28), f16c = at(1, 29), hypervisor = at(1, 31);
 inline constexpr u32 nx = at(2, 20), mmxext = at(2, 22), ffxsr = at(2, 25), page1gb = at(2, 26), rdtscp = at(2, 27),
                      lm = at(2, 29), ext_3dnow = at(2, 30), amd_3dnow = at(2, 31);
-inline constexpr u32 lahf_lm = at(3, 0), cmp_legacy = at(3, 1), svm = at(3, 2), sse4a = at(3, 6),
+inline constexpr u32 dbext = at(3, 26), lahf_lm = at(3, 0), cmp_legacy = at(3, 1), svm = at(3, 2), sse4a = at(3, 6),
                      misalignsse = at(3, 7), xop = at(3, 11), lwp = at(3, 15), fma4 = at(3, 16), topoext = at(3, 22);
 inline constexpr u32 xsaveopt = at(4, 0), xsavec = at(4, 1), xgetbv1 = at(4, 2), xsaves = at(4, 3);
 inline constexpr u32 fsgsbase = at(5, 0), hle = at(5, 4), avx2 = at(5, 5), fdp_excp_only = at(5, 6), erms = at(5, 9),
                      invpcid = at(5, 10), rtm = at(5, 11), no_fpu_sel = at(5, 13), mpx = at(5, 14), avx512f = at(5, 16),
                      avx512dq = at(5, 17), avx512_ifma = at(5, 21), avx512pf = at(5, 26), avx512er = at(5, 27),
                      avx512cd = at(5, 28), sha = at(5, 29), avx512bw = at(5, 30), avx512vl = at(5, 31);
-inline constexpr u32 avx512_vbmi = at(6, 1), pku = at(6, 3), avx512_vbmi2 = at(6, 6), gfni = at(6, 8), vaes = at(6, 9),
-                     vpclmulqdq = at(6, 10), avx512_vnni = at(6, 11), avx512_bitalg = at(6, 12),
-                     avx512_vpopcntdq = at(6, 14);
+inline constexpr u32 avx512_vbmi = at(6, 1), rdpid = at(6, 22), pku = at(6, 3), avx512_vbmi2 = at(6, 6),
+                     gfni = at(6, 8), vaes = at(6, 9), vpclmulqdq = at(6, 10), avx512_vnni = at(6, 11),
+                     avx512_bitalg = at(6, 12), avx512_vpopcntdq = at(6, 14);
 inline constexpr u32 itsc = at(7, 8);
 inline constexpr u32 rstr_fp_err_ptrs = at(8, 2), ibpb = at(8, 12), ibpb_ret = at(8, 30);
 inline constexpr u32 avx512_4vnniw = at(9, 2), avx512_4fmaps = at(9, 3), fsrm = at(9, 4),

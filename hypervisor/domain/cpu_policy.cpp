@@ -201,7 +201,8 @@ void make_host(CpuPolicy& host, const CpuPolicy& raw, const MachineFacts& facts)
 
 /// Features whose MSRs the hypervisor does not switch between guests: not to be shown to any.
 constexpr u32 not_offered[] = {feature::ibrsb, feature::stibp,    feature::ssbd, feature::intel_psfd,
-                               feature::ibpb,  feature::ibpb_ret, feature::sbpb, feature::ibpb_brtype};
+                               feature::ibpb,  feature::ibpb_ret, feature::sbpb, feature::ibpb_brtype,
+                               feature::dbext};
 
 /// What every policy of PV guests shares: from the features of `from`, those of `allowed`.
 FeatureSet guest_features(const CpuPolicy& from, const FeatureSet& allowed)

@@ -16,4 +16,5 @@ $(eval $(call unit_test,emulate_write,tests/unit/emulate_write/emulate_write_tes
 
 APT_DEPS += libxen-dev
 CPU_POLICY_SOURCES := $(addprefix hypervisor/domain/,cpu_features.cpp cpu_policy.cpp cpu_policy_wire.cpp guest_cpuid.cpp)
-$(eval $(call unit_test,cpu_policy,tests/unit/cpu_policy/cpu_policy_test.cpp $(CPU_POLICY_SOURCES)))
+$(eval $(call unit_test,cpu_policy,tests/unit/cpu_policy/cpu_policy_test.cpp tests/unit/cpu_policy/msr_policy_test.cpp \
+    $(CPU_POLICY_SOURCES) hypervisor/domain/msr_policy.cpp))

@@ -21,6 +21,11 @@ struct Machine {
     bool amd;
 };
 
+void PrintTo(const Machine& machine, std::ostream* out)
+{
+    *out << machine.name;
+}
+
 struct Serialised {
     std::map<Recording::Leaf, CpuidResult> leaves;
     std::map<u32, u64> msrs;
