@@ -1,8 +1,9 @@
 // What a port can be bound to, one operation a function.
 //
-// Two domains' ports are joined and parted under both tables' locks, and those are held together only under the lock
-// `pairing`: so nobody waits for a second table's lock while another waits for his, and a peer's table cannot go while
-// it is looked at, since its destruction closes its ports first.
+// Two domains' ports are joined and parted under the lock `pairing`, one table after the other: nobody holds two
+// tables' locks. In between, the end that is already changed is the one that could mislead: a port that is about to be
+// joined takes events and keeps them, and a port that is being closed may send its peer one event too many. A peer's
+// table cannot go meanwhile, since its destruction closes each of its ports under `pairing` too.
 
 #include "event_channels/ports.hpp"
 
@@ -15,29 +16,6 @@ namespace {
 constinit SpinLock pairing{LockRank::event_pair};
 
 constinit PirqLayer pirq_layer{};
-
-/// Holds both tables' locks, or the one if they are the same.
-class BothLocks {
-public:
-    BothLocks(Table& a, Table& b) : first_(a.id <= b.id ? a : b), second_(a.id <= b.id ? b : a)
-    {
-        first_.lock.lock();
-        if (&first_ != &second_)
-            second_.lock.lock();
-    }
-    ~BothLocks()
-    {
-        if (&first_ != &second_)
-            second_.lock.unlock();
-        first_.lock.unlock();
-    }
-    BothLocks(const BothLocks&) = delete;
-    BothLocks& operator=(const BothLocks&) = delete;
-
-private:
-    Table& first_;
-    Table& second_;
-};
 
 bool exists(const Table& table, VcpuId vcpu)
 {
@@ -53,13 +31,28 @@ Result<Channel*> bound(const Table& table, Port port)
     return channel;
 }
 
-/// The peer of a closed port waits for a new partner of the same domain.
-void part_from(Channel& peer, DomId closer)
+/// The peer of a port that is being closed waits for a new partner of the same domain. Under `pairing`.
+void part_from(Table& table, Port port, DomId closer)
 {
+    LockGuard guard(table.lock);
+    Channel& peer = *find(table, port);
     __atomic_store_n(&peer.state, ChannelState::unbound, __ATOMIC_RELEASE);
     peer.remote_domain = closer;
     peer.remote = nullptr;
     peer.detail = 0;
+}
+
+/// Makes an unbound port that waits for `local` the other end of its port `port`. Under `pairing`.
+Result<void> join(Table& remote, Port remote_port, Table& local, Port port)
+{
+    LockGuard guard(remote.lock);
+    Channel* peer = find(remote, remote_port);
+    if (!peer || peer->state != ChannelState::unbound || peer->remote_domain != local.id)
+        return Error::Invalid;
+    peer->remote = &local;
+    peer->detail = port.value;
+    __atomic_store_n(&peer->state, ChannelState::interdomain, __ATOMIC_RELEASE);
+    return {};
 }
 
 /// Where the port of a bound virq is kept.
@@ -69,12 +62,10 @@ u32& virq_port(Table& table, const Channel& channel)
     return table.vcpus[vcpu]->virq_ports[channel.detail];
 }
 
-void unbind_locked(Table& table, Channel& channel, Port port)
+/// Under the table's lock.
+void unbind(Table& table, Channel& channel, Port port)
 {
     switch (channel.state) {
-    case ChannelState::interdomain:
-        part_from(*find(*channel.remote, Port(channel.detail)), table.id);
-        break;
     case ChannelState::virq:
         __atomic_store_n(&virq_port(table, channel), 0, __ATOMIC_RELEASE);
         break;
@@ -82,6 +73,7 @@ void unbind_locked(Table& table, Channel& channel, Port port)
         __atomic_store_n(&table.pirq_ports[channel.detail], 0, __ATOMIC_RELEASE);
         pirq_layer.unbind(table.id, channel.detail);
         break;
+    case ChannelState::interdomain:
     case ChannelState::unbound:
     case ChannelState::ipi:
     case ChannelState::free:
@@ -122,19 +114,23 @@ Result<Port> alloc_unbound(Table& table, DomId remote)
 Result<Port> bind_interdomain(Table& local, Table& remote, Port remote_port)
 {
     LockGuard pair(pairing);
-    BothLocks both(local, remote);
-    const Port port = TRY(find_free(local));
-    Channel* peer = find(remote, remote_port);
-    if (!peer || peer->state != ChannelState::unbound || peer->remote_domain != local.id)
-        return Error::Invalid;
-
-    peer->remote = &local;
-    peer->detail = port.value;
-    __atomic_store_n(&peer->state, ChannelState::interdomain, __ATOMIC_RELEASE);
-    Channel& channel = claim(local, port, ChannelState::interdomain);
+    Port port{};
+    {
+        LockGuard guard(local.lock);
+        port = TRY(find_free(local));
+        claim(local, port, ChannelState::reserved);
+    }
+    const Result<void> joined = join(remote, remote_port, local, port);
+    LockGuard guard(local.lock);
+    if (!joined.ok()) {
+        release(local, port);
+        return joined.error();
+    }
+    Channel& channel = *find(local, port);
     channel.remote_domain = remote.id;
     channel.remote = &remote;
     channel.detail = remote_port.value;
+    __atomic_store_n(&channel.state, ChannelState::interdomain, __ATOMIC_RELEASE);
     raise(local, channel, port);
     return port;
 }
@@ -185,14 +181,14 @@ Result<Port> bind_pirq(Table& table, u32 pirq, u32 flags)
 
 Result<void> close(Table& table, Port port)
 {
-    LockGuard pair(pairing); // whoever else could join or part this port waits: so its state and its peer stay
+    LockGuard pair(pairing);
     const Channel* channel = find(table, port);
     if (!channel)
         return Error::Invalid;
-    Table* peer =
-        __atomic_load_n(&channel->state, __ATOMIC_ACQUIRE) == ChannelState::interdomain ? channel->remote : nullptr;
-    BothLocks both(table, peer ? *peer : table);
-    unbind_locked(table, *TRY(bound(table, port)), port);
+    if (__atomic_load_n(&channel->state, __ATOMIC_ACQUIRE) == ChannelState::interdomain)
+        part_from(*channel->remote, Port(channel->detail), table.id);
+    LockGuard guard(table.lock);
+    unbind(table, *TRY(bound(table, port)), port);
     return {};
 }
 

@@ -9,7 +9,7 @@ struct Table;
 
 enum class ChannelState : u8 {
     free = 0,
-    reserved,    // port 0, which nobody gets
+    reserved,    // port 0, which nobody gets; and a port between two steps of its binding
     unbound,     // waits for `remote_domain` to bind to it
     interdomain, // bound to port `detail` of `remote`
     pirq,        // hardware interrupt `detail`

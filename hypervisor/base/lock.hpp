@@ -14,9 +14,9 @@ namespace xylem {
 enum class LockRank : u8 {
     domain_list = 1,  // the table of domains
     domctl = 2,       // one domain's life: creation, destruction
-    grant = 3,        // a domain's grant table; two domains': the lower domid's first
+    grant = 3,        // a domain's grant table; nobody holds two
     event_pair = 4,   // who joins or parts two event channels: bind_interdomain, close
-    event = 5,        // a domain's event channels; two domains' only under event_pair
+    event = 5,        // a domain's event channels; nobody holds two
     page_alloc = 6,   // a domain's list of pages
     heap = 7,         // the machine's free memory
     sched_unit = 8,   // one vCPU's state in the scheduler
