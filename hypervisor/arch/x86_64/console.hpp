@@ -1,0 +1,17 @@
+// The console: a ring of everything logged, and the serial port and VGA text behind it.
+#pragma once
+
+#include "hypervisor/base/types.hpp"
+
+namespace xylem::arch {
+
+/// Opens what console= names and shows what the ring holds so far.
+void open_console();
+/// Input: the serial port's interrupt handler. @return whether bytes came in
+bool receive_console_input();
+void enable_console_input();
+u8 console_irq();
+/// From here on no lock is waited for: the machine is about to end.
+void console_in_panic();
+
+}
