@@ -25,3 +25,6 @@ $(eval $(call unit_test,backends_ring,tests/unit/backends/ring_test.cpp $(BACKEN
 $(eval $(call unit_test,backends_block,tests/unit/backends/block_request_test.cpp tests/unit/backends/block_queue_test.cpp \
   tests/unit/backends/file_disk_test.cpp $(BACKENDS_BLOCK) $(BACKENDS_TEST_SUPPORT),,-lfmt -luring))
 $(eval $(call unit_test,backends_device,tests/unit/backends/device_host_test.cpp $(BACKENDS_TEST_SUPPORT),,-lfmt))
+$(eval $(call unit_test,backends_net,tests/unit/backends/net_test.cpp $(BACKENDS_NET) $(BACKENDS_TEST_SUPPORT),,-lfmt))
+$(eval $(call unit_test,backends_console,tests/unit/backends/console_test.cpp $(BACKENDS_CONSOLE) $(BACKENDS_TEST_SUPPORT),,\
+  -lfmt))
