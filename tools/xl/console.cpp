@@ -139,11 +139,13 @@ void converse(Session& session, DomId domain, int tty)
 
 }
 
-void attach_console(Session& session, DomId domain)
+void attach_console(Session& session, DomId domain, const std::function<void()>& when_joined)
 {
     const std::string path = wait_for_tty(session, domain);
     const dom0::Fd tty = open_tty(path);
     const RawTerminal terminal;
+    if (when_joined)
+        when_joined();
     converse(session, domain, tty.get());
 }
 

@@ -3,9 +3,12 @@
 
 #include "tools/xl/session.hpp"
 
+#include <functional>
+
 namespace xylem::xl {
 
-/// Joins our terminal to the console of `domain`, until Ctrl-] is typed or the domain ends.
-void attach_console(Session& session, DomId domain);
+/// Joins our terminal to the console of `domain`, until Ctrl-] is typed or the domain ends. Calls `when_joined` once
+/// nothing that the guest says can be missed.
+void attach_console(Session& session, DomId domain, const std::function<void()>& when_joined = {});
 
 }

@@ -6,6 +6,7 @@
 #include "tools/xl/domain_nodes.hpp"
 #include "tools/xl/domains.hpp"
 #include "tools/xl/failure.hpp"
+#include "tools/xl/interrupt.hpp"
 #include "tools/xl/lifecycle.hpp"
 #include "tools/xl/record.hpp"
 
@@ -236,6 +237,7 @@ void Creation::check_command_line()
 
 DomId Creation::run()
 {
+    const InterruptGuard interrupts;
     complete_config();
     check_name();
     check_cpus();
@@ -243,10 +245,13 @@ DomId Creation::run()
     check_devices();
     const Images images(config_, pages());
     check_memory();
+    interrupts.check();
     make_domain();
     set_affinity();
     build(images);
+    interrupts.check();
     write_store();
+    interrupts.check();
     done_ = true;
     return *domain_;
 }
@@ -258,7 +263,7 @@ DomId create_domain(Session& session, DomainConfig config)
     return Creation(session, std::move(config)).run();
 }
 
-CreationLock::CreationLock() : file_(open("/run/lock/xl", O_RDWR | O_CREAT | O_CLOEXEC, 0600))
+CreationLock::CreationLock() : file_(::open("/run/lock/xl", O_RDWR | O_CREAT | O_CLOEXEC, 0600))
 {
     if (!file_)
         dom0::throw_errno("cannot open the lock file /run/lock/xl");

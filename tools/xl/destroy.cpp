@@ -21,7 +21,12 @@ void destroy_domain(Session& session, DomId domain)
     remove_devices(session, devices_of(session, domain), Removal::forced);
     session.store.transact([&](xenstore::StoreView& store) { remove_domain_nodes(store, domain); });
     remove_record(domain, uuid_text(info->handle));
-    session.hypervisor.destroy(domain);
+    try {
+        session.hypervisor.destroy(domain);
+    } catch (const dom0::HypercallError& error) {
+        if (!error.is(std::errc::no_such_process)) // its monitor may have been quicker
+            throw;
+    }
 }
 
 }

@@ -77,10 +77,14 @@ void create(const CreateArguments& arguments)
     }
     if (detached)
         start_monitor(domain, config, std::move(log));
-    if (!arguments.paused)
-        session.hypervisor.unpause(domain);
+    const auto start = [&] {
+        if (!arguments.paused)
+            session.hypervisor.unpause(domain);
+    };
     if (arguments.console)
-        attach_console(session, domain);
+        attach_console(session, domain, start);
+    else
+        start();
     if (arguments.foreground)
         monitor(domain, config);
 }

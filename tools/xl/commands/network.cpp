@@ -75,7 +75,7 @@ void list(const std::vector<std::string>& names)
             const auto from_guest = [&](const char* node) {
                 return session.store.find(device.frontend() + "/" + node).value_or("-1");
             };
-            fmt::print("{:<3} {:<2} {:<17} {:>6} {:>5} {:>6} {:>5}/{:<11} {:<30}\n", device.number, 0,
+            fmt::print("{:<3} {:<2} {:<17} {:>5} {:>5} {:>6} {:>5}/{:<11} {:<30}\n", device.number, 0,
                        session.store.find(device.record() + "/mac").value_or(""), device.number, from_guest("state"),
                        from_guest("event-channel"), from_guest("tx-ring-ref"), from_guest("rx-ring-ref"),
                        device.backend());
