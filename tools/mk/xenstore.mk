@@ -18,3 +18,9 @@ XENSTORE_NAMES := $(addprefix $(BUILD)/bin/xenstore-,read write rm exists list l
 PROGRAMS += $(XENSTORE_NAMES)
 $(XENSTORE_NAMES): $(BUILD)/bin/xenstore
 	@ln -sf xenstore $@
+
+$(eval $(call unit_test,xenstore_store,$(addprefix tests/unit/xenstore/,store_test.cpp nodes_test.cpp permissions_test.cpp \
+  watches_test.cpp transactions_test.cpp domains_test.cpp limits_test.cpp) $(XENSTORE_STORE),,-lfmt))
+$(eval $(call unit_test,xenstore_model,tests/unit/xenstore/model_test.cpp tests/unit/xenstore/store_test.cpp $(XENSTORE_STORE),,-lfmt))
+$(eval $(call unit_test,xenstore_ring,tests/unit/xenstore/ring_test.cpp tests/unit/xenstore/store_test.cpp \
+  $(addprefix xenstore/daemon/,log.cpp ring_link.cpp session.cpp) $(XENSTORE_STORE),,-lfmt))

@@ -57,7 +57,7 @@ std::string line_of(StoreView& view, const std::string& path, std::size_t depth,
             line += ' ';
             for (std::size_t column = line.size();
                  !layout.is_flat && column < std::min(permissions_column, layout.width); ++column)
-                line += column & 1 ? ' ' : '.';
+                line += column & 1 ? '.' : ' ';
         }
     }
     if (layout.shows_permissions)

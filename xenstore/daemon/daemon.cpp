@@ -120,8 +120,7 @@ void Daemon::serve_ring(DomId domain)
         return;
     auto [session, ring] = found->second;
     if (ring->wants_reconnect()) {
-        server_.reset(session->connection());
-        session->connection().is_ignored = false;
+        server_.listen_anew(session->connection());
         session->start_anew();
         ring->complete_reconnect();
     }

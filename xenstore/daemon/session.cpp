@@ -71,7 +71,7 @@ void Session::fail(Link::Fault fault, const char* what)
     server_.ignore(connection_);
     if (link_->ends_when_broken())
         is_over_ = true;
-    else
+    else if (!std::exchange(has_been_reported_, true))
         log_.line("domain {} is not listened to any more: {}", connection_.subject.domain.value, what);
 }
 

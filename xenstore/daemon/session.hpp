@@ -37,6 +37,7 @@ private:
     Assembler assembler_;
     bool is_over_ = false;
     bool is_broken_ = false;
+    bool has_been_reported_ = false; ///< once is enough: a guest can reconnect and break the protocol without end
 };
 
 }

@@ -56,8 +56,7 @@ Server::Reply Server::introduce(Request& request)
         return Error::Invalid;
 
     if (Domain* known = introduced_domain(id)) {
-        reset(*known->connection);
-        known->connection->is_ignored = false;
+        listen_anew(*known->connection);
         TRY(surroundings_.connect_domain(id, Gfn(static_cast<u64>(frame)), Port(port), *known->connection));
         return ok_reply();
     }

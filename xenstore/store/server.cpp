@@ -46,6 +46,12 @@ void Server::reset(Connection& connection)
     connection.output.clear();
 }
 
+void Server::listen_anew(Connection& connection)
+{
+    reset(connection);
+    connection.is_ignored = false;
+}
+
 void Server::ignore(Connection& connection)
 {
     reset(connection);

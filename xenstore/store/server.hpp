@@ -47,8 +47,8 @@ public:
     void remove_client(Connection& connection);
     /// The client broke the protocol.
     void ignore(Connection& connection);
-    /// The client wants to start anew: watches, transactions and output are dropped.
-    void reset(Connection& connection);
+    /// The client starts anew, whatever it did: its watches, transactions and output are dropped.
+    void listen_anew(Connection& connection);
 
     /// May the next request of this client be taken, or does it have too many replies to read first?
     bool accepts_requests(const Connection& connection) const;
@@ -134,6 +134,7 @@ private:
     void fire_special(std::string_view name);
     void send_event(Watch& watch, std::string_view path);
     void push_reply(Connection& connection, const Message& message);
+    void reset(Connection& connection);
     void drop_watches(Connection& connection);
     void drop_transactions(Connection& connection);
     void drop_transaction(Connection& connection, u32 id);

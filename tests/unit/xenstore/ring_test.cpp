@@ -1,0 +1,212 @@
+// The link to a domain, whose page the domain may fill with whatever it likes.
+#include "xenstore/daemon/ring_link.hpp"
+#include "xenstore/daemon/session.hpp"
+
+#include "tests/unit/xenstore/store_test.hpp"
+
+#include <cstring>
+#include <random>
+
+namespace xylem::xenstore {
+
+using abi::io::xenstore_ring_size;
+
+class RingTest : public StoreTest {
+public:
+    RingTest()
+    {
+        introduce(1);
+        auto link = std::make_unique<RingLink>(page, [this] { ++notifications; });
+        ring = link.get();
+        ring->start_anew();
+        EXPECT_TRUE(log.open("/dev/null").ok());
+        session = std::make_unique<Session>(server, connection("1"), std::move(link), log);
+        ask("a", 0, Type::write, "/open|some value");
+        ask("a", 0, Type::set_perms, "/open|b0|");
+    }
+
+    void put(std::string_view bytes)
+    {
+        for (char c : bytes)
+            page.req[page.req_prod++ % xenstore_ring_size] = c;
+    }
+    std::string take()
+    {
+        std::string bytes;
+        while (page.rsp_cons != page.rsp_prod)
+            bytes += page.rsp[page.rsp_cons++ % xenstore_ring_size];
+        return bytes;
+    }
+    void pump_until_quiet()
+    {
+        for (int i = 0; i < 10000 && session->pump(); ++i) {
+        }
+    }
+
+    RingLink::Page page{};
+    RingLink* ring = nullptr;
+    Log log;
+    std::unique_ptr<Session> session;
+    int notifications = 0;
+};
+
+TEST_F(RingTest, ARequestIsAnsweredAndBothSidesAreTold)
+{
+    put(encode({Type::read, 5, 0, wire("/open|")}));
+    pump_until_quiet();
+    EXPECT_EQ(take(), encode({Type::read, 5, 0, "some value"}));
+    EXPECT_EQ(page.req_cons, page.req_prod);
+    EXPECT_GE(notifications, 2);
+    EXPECT_EQ(page.server_features, 3U);
+}
+
+TEST_F(RingTest, IndicesMayWrapAndMessagesMayBeLongerThanTheRing)
+{
+    ask("a", 0, Type::watch, "/open|t|");
+    page.req_cons = page.req_prod = page.rsp_cons = page.rsp_prod = 0xFFFFFFF0;
+    ring->adopt();
+    const std::string value(2000, 'v');
+    const std::string request = encode({Type::write, 5, 0, wire("/open|") + value});
+    put(request.substr(0, 1000));
+    pump_until_quiet();
+    put(request.substr(1000, 900));
+    pump_until_quiet();
+    put(request.substr(1900));
+    pump_until_quiet();
+    EXPECT_EQ(take(), encode({Type::write, 5, 0, wire("OK|")}));
+    put(encode({Type::read, 6, 0, wire("/open|")}));
+    std::string reply;
+    for (int i = 0; i < 5; ++i) {
+        pump_until_quiet();
+        reply += take();
+    }
+    EXPECT_EQ(reply, encode({Type::read, 6, 0, value}));
+}
+
+TEST_F(RingTest, ImpossibleIndicesEndTheConnectionAndNothingElse)
+{
+    page.req_prod = page.req_cons + xenstore_ring_size + 1;
+    pump_until_quiet();
+    EXPECT_EQ(page.error, abi::io::xenstore_error_ringidx);
+    EXPECT_TRUE(connection("1").is_ignored);
+    EXPECT_FALSE(session->is_over()); // its domain lives
+    EXPECT_EQ(ask("a", 0, Type::read, "/open|"), "some value");
+}
+
+TEST_F(RingTest, ImpossibleIndicesOfRepliesDoToo)
+{
+    page.rsp_cons = page.rsp_prod + 1;
+    put(encode({Type::read, 5, 0, wire("/open|")}));
+    pump_until_quiet();
+    EXPECT_EQ(page.error, abi::io::xenstore_error_ringidx);
+    EXPECT_TRUE(connection("1").output.empty());
+}
+
+TEST_F(RingTest, AMessageLongerThanPermittedEndsTheConnection)
+{
+    const XsMessageHeader header{Type::write, 1, 0, 4097};
+    put({reinterpret_cast<const char*>(&header), sizeof header});
+    pump_until_quiet();
+    EXPECT_EQ(page.error, abi::io::xenstore_error_proto);
+    EXPECT_TRUE(connection("1").is_ignored);
+}
+
+TEST_F(RingTest, AGuestThatDoesNotReadIsNotServedFurther)
+{
+    for (int i = 0; i < 200; ++i) {
+        put(encode({Type::read, 5, 0, wire("/open|")}));
+        pump_until_quiet();
+    }
+    EXPECT_LE(connection("1").output.replies(), Limits().outstanding);
+    std::size_t replies = 0;
+    for (int i = 0; i < 400; ++i) {
+        replies += take().size();
+        pump_until_quiet();
+    }
+    EXPECT_EQ(replies % encode({Type::read, 5, 0, "some value"}).size(), 0U);
+}
+
+TEST_F(RingTest, AReconnectBeginsAnew)
+{
+    put("half a head");
+    pump_until_quiet();
+    page.connection = abi::io::xenstore_reconnect;
+    EXPECT_TRUE(ring->wants_reconnect());
+    server.listen_anew(connection("1"));
+    session->start_anew();
+    ring->complete_reconnect();
+    EXPECT_EQ(page.connection, abi::io::xenstore_connected);
+    EXPECT_EQ(page.req_prod, 0U);
+    put(encode({Type::read, 5, 0, wire("/open|")}));
+    pump_until_quiet();
+    EXPECT_EQ(take(), encode({Type::read, 5, 0, "some value"}));
+}
+
+// Whatever stands in the page, the daemon neither falls over nor serves others less.
+TEST_F(RingTest, RandomPagesHarmNobodyElse)
+{
+    std::mt19937 random(1);
+    for (int round = 0; round < 3000; ++round) {
+        auto* words = reinterpret_cast<u32*>(&page);
+        const unsigned changes = random() % 8;
+        for (unsigned i = 0; i < changes; ++i)
+            words[random() % (sizeof page / 4)] = random() % 3 ? random() % 4200 : random();
+        page.req_prod = page.req_cons + random() % 1100;
+        for (int i = 0; i < 20 && session->pump(); ++i) {
+        }
+        if (round % 10 == 0) {
+            server.listen_anew(connection("1"));
+            session->start_anew();
+            ring->start_anew();
+        }
+        ASSERT_EQ(ask("a", 0, Type::read, "/tool/xenstored|"), "");
+    }
+    EXPECT_EQ(server.check(), "");
+}
+
+// Well-formed headers with any numbers and payloads reach deeper than random pages.
+TEST_F(RingTest, RandomMessagesLeaveTheBooksRight)
+{
+    std::mt19937 random(2);
+    const std::vector<std::string> pieces = {"/open", "/open/x", "|",    "||",         "t",  "@releaseDomain",
+                                             "T|",    "F|",      "n1",   "b2",         "1",  "/",
+                                             "//",    "control", "\xff", "4294967295", "-1", std::string(300, 'x')};
+    for (int round = 0; round < 20000; ++round) {
+        Message message{
+            static_cast<Type>(random() % 25), static_cast<u32>(random() % 3), static_cast<u32>(random() % 4), {}};
+        const unsigned parts = random() % 5;
+        for (unsigned i = 0; i < parts; ++i)
+            message.payload += wire(pieces[random() % pieces.size()]) + (random() % 2 ? std::string(1, '\0') : "");
+        for (const char* who : {"1", "a"}) {
+            server.handle(connection(who), message);
+            if (random() % 4 == 0)
+                while (!connection(who).output.empty())
+                    server.sent(connection(who), connection(who).output.front().size());
+        }
+    }
+    EXPECT_EQ(server.check(), "");
+}
+
+TEST(Assembler, PutsMessagesTogetherFromAnyPieces)
+{
+    const std::string stream =
+        encode({Type::read, 1, 2, "one"}) + encode({Type::write, 3, 4, ""}) + encode({Type::rm, 5, 6, "x"});
+    for (std::size_t piece = 1; piece <= stream.size(); ++piece) {
+        Assembler assembler;
+        std::string got;
+        for (std::size_t at = 0; at < stream.size(); at += piece) {
+            assembler.append(std::string_view(stream).substr(at, piece));
+            for (;;) {
+                Result<std::optional<Message>> next = assembler.next();
+                ASSERT_TRUE(next.ok());
+                const std::optional<Message> message = next.take();
+                if (!message)
+                    break;
+                got += encode(*message);
+            }
+        }
+        EXPECT_EQ(got, stream);
+    }
+}
+
+}
