@@ -1,12 +1,12 @@
 """Builds dom0's initrd.
 
 Usage: python3 -m dom0.image.build_dom0 --stage DIR --domu DIR --out FILE --programs FILE... [--debian DIR]
-With --debian it holds Debian's xl, xenstored and xenconsoled and loads Linux's backends; without, Xylem's own.
+Without --debian it holds Xylem's own programs. With it, it holds Debian's xl, xenstored and xenconsoled, and Xylem's beside
+them, so that a boot may choose (services.py); Debian's are what it brings up unless told.
 """
 
 import argparse
 import hashlib
-import json
 import subprocess
 from pathlib import Path
 
@@ -18,29 +18,14 @@ from dom0.image.tree import add_programs, base_tree
 HERE = Path(__file__).parent / "dom0"
 HOST_LIBRARIES = elf.library_folders("/")
 
-# Loaded at every start; the rest only for a device, or by hand.
-CORE_MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs", "bridge", "tun", "loop",
-                "crc32c_generic", "ext4"]
 LINUX_BACKENDS = ["xen-blkback", "xen-netback"]
 DEVICE_MODULES = ["virtio_blk", "virtio_net", "nvme", "e1000", "brd"]
 
 STORE_COMMANDS = ["read", "write", "ls", "list", "rm", "exists", "watch", "chmod"]
 
-DEMO_CONFIG = """\
-# The demo's guest: xl create -c /etc/xen/demo.cfg
-name = "demo"
-type = "pv"
-kernel = "/boot/domu/vmlinuz"
-ramdisk = "/boot/domu/initrd.img"
-extra = "console=hvc0"
-memory = 128
-vcpus = 1
-disk = ["{disk}"]
-vif = ["mac=00:16:3e:00:00:01,bridge=xenbr0"]
-on_poweroff = "destroy"
-on_reboot = "restart"
-on_crash = "preserve"
-"""
+# Where our programs lie: in PATH, or beside Debian's in the image of those.
+OWN_FOLDER = "/usr/sbin"
+FOLDER_BESIDE_DEBIAN = "/usr/lib/xylem"
 
 
 def add_busybox(archive, busybox):
@@ -61,14 +46,21 @@ def add_settings(archive):
     archive.file("srv/www/demo.bin", b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(8192)))
 
 
-def add_xylem(archive, programs):
-    add_programs(archive, {f"usr/sbin/{program.name}": program for program in programs if program.name != "xenstore"},
-                 HOST_LIBRARIES)
-    for program in programs:
-        if program.name == "xenstore":
-            add_programs(archive, {"usr/bin/xenstore": program}, HOST_LIBRARIES)
-            for command in STORE_COMMANDS:
-                archive.symlink(f"usr/bin/xenstore-{command}", "xenstore")
+def stripped(program):
+    """The program without its symbols, which are some ten times its size and of no use in dom0."""
+    out = program.parents[1] / "stripped" / program.name
+    out.parent.mkdir(exist_ok=True)
+    subprocess.run(["strip", "-o", out, program], check=True)
+    return out
+
+
+def add_xylem(archive, programs, folder):
+    add_programs(archive, {f"{folder}/{program.name}": stripped(program) for program in programs}, HOST_LIBRARIES)
+
+
+def add_store_commands(archive, target):
+    for command in STORE_COMMANDS:
+        archive.symlink(f"usr/bin/xenstore-{command}", target)
 
 
 def add_debian(archive, root):
@@ -83,8 +75,7 @@ def add_debian(archive, root):
         programs[f"usr/lib/xen-4.17/bin/{name}"] = tools / f"usr/lib/xen-4.17/bin/{name}"
     programs["usr/bin/xenstore"] = tools / "usr/bin/xenstore"
     add_programs(archive, programs, folders)
-    for command in STORE_COMMANDS:
-        archive.symlink(f"usr/bin/xenstore-{command}", "xenstore")
+    add_store_commands(archive, "xenstore")
     for name in ("xl", "xentop"):
         archive.symlink(f"usr/sbin/{name}", f"/usr/lib/xen-4.17/bin/{name}")
     for folder in ("etc/xen", "usr/lib/xen-common/bin"):
@@ -94,18 +85,6 @@ def add_debian(archive, root):
                 archive.symlink(path, str(source.readlink()))
             elif source.is_file():
                 archive.copy(path, source)
-
-
-def init_configuration(debian, programs):
-    names = {program.name for program in programs}
-    ours = [service for service in services.XYLEM if service["command"][0] in names]
-    return json.dumps({
-        "hostname": "dom0",
-        "modules": CORE_MODULES + (LINUX_BACKENDS if debian else []),
-        "bridge": {"name": "xenbr0", "address": "10.9.0.1/24"},
-        "services": [services.WEB, *(services.DEBIAN if debian else ours)],
-        "banner": (HERE / "banner").read_text(),
-    }, indent=1)
 
 
 def guest_tree(domu):
@@ -121,17 +100,20 @@ def build(arguments):
     archive = base_tree()
     add_busybox(archive, arguments.stage / "tools/bin/busybox")
     add_settings(archive)
-    programs = [program for program in arguments.programs if program.name != "xylem-init"]
-    init = next(program for program in arguments.programs if program.name == "xylem-init")
+    programs = {program.name: program for program in arguments.programs}
+    init = programs.pop("xylem-init")
     if arguments.debian:
+        ours = ()
         add_debian(archive, arguments.debian)
+        add_xylem(archive, programs.values(), FOLDER_BESIDE_DEBIAN)
     else:
-        add_xylem(archive, programs)
-    add_programs(archive, {"init": init}, HOST_LIBRARIES)
-    kernel.add_modules(archive, CORE_MODULES + LINUX_BACKENDS + DEVICE_MODULES)
-    archive.file("etc/xylem/init.json", init_configuration(arguments.debian is not None, programs))
-    disk = "phy:/dev/loop0,xvda,w" if arguments.debian else "/var/lib/xen/images/demo.img,raw,xvda,rw"
-    archive.file("etc/xen/demo.cfg", DEMO_CONFIG.format(disk=disk))
+        ours = services.PARTS
+        add_xylem(archive, programs.values(), OWN_FOLDER)
+        add_store_commands(archive, f"{OWN_FOLDER}/xenstore")
+    add_programs(archive, {"init": stripped(init)}, HOST_LIBRARIES)
+    kernel.add_modules(archive, services.CORE_MODULES + LINUX_BACKENDS + DEVICE_MODULES)
+    archive.file("etc/xylem/init.json", services.init_configuration(ours, OWN_FOLDER))
+    archive.file("etc/xen/demo.cfg", services.demo_configuration(ours))
     archive.copy("var/lib/xen/images/demo.img", arguments.domu / "disk.img", 0o600)
     compressed = subprocess.run(["zstd", "-q", "-12", "-c"], input=archive.to_bytes(), stdout=subprocess.PIPE, check=True).stdout
     compressed += bytes(-len(compressed) % 512)  # so that a further archive may follow

@@ -1,23 +1,81 @@
-"""What dom0's init starts in each variant of the image: Xylem's own daemons, or Debian's."""
+"""What dom0's init brings up: Xylem's own daemons, Debian's, or any mixture of both.
+
+A mixture puts ours in the place of Debian's one at a time, which tells where a fault lies.
+"""
+
+import json
+from pathlib import Path
 
 DEBIAN_BIN = "/usr/lib/xen-4.17/bin"
-STORE_SOCKET = "/run/xenstored/socket"
+BANNER = Path(__file__).parent / "dom0/banner"
+
+# What can be ours or Debian's (the kernel's, for the backends).
+PARTS = ("xenstored", "xenconsoled", "blkback", "netback", "xl")
+
+# Loaded at every start.
+CORE_MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs", "bridge", "tun", "loop",
+                "crc32c_generic", "ext4"]
 
 # Serves the file that the demo's guest fetches, and scripts for the tests' guests.
 WEB = {"name": "web", "command": ["busybox", "httpd", "-f", "-p", "10.9.0.1:80", "-h", "/srv/www"], "ready": "started"}
 
-XYLEM = [
-    {"name": "xenstored", "command": ["xenstored", "--no-fork", "--init-dom0"], "ready": "notified"},
-    {"name": "xenconsoled", "command": ["xenconsoled"], "ready": "notified", "after": ["xenstored"]},
-    {"name": "xylem-blkback", "command": ["xylem-blkback"], "ready": "notified", "after": ["xenstored"]},
-    {"name": "xylem-netback", "command": ["xylem-netback"], "ready": "notified", "after": ["xenstored"]},
-]
+# Linux's block backend takes no raw file: the demo's image needs a loop device.
+LOOP_DISK = {"name": "demo-disk", "command": ["losetup", "/dev/loop0", "/var/lib/xen/images/demo.img"], "ready": "exited"}
 
-DEBIAN = [
-    {"name": "xenstored", "command": [f"{DEBIAN_BIN}/xenstored", "--no-fork"], "ready": "socket", "path": STORE_SOCKET},
-    {"name": "xen-init-dom0", "command": [f"{DEBIAN_BIN}/xen-init-dom0"], "ready": "exited", "after": ["xenstored"]},
-    {"name": "xenconsoled", "command": [f"{DEBIAN_BIN}/xenconsoled", "-i", "--log=all"], "ready": "started",
-     "after": ["xen-init-dom0"]},
-    # Linux's block backend takes no raw file: the demo's image needs a loop device.
-    {"name": "demo-disk", "command": ["losetup", "/dev/loop0", "/var/lib/xen/images/demo.img"], "ready": "exited"},
-]
+
+def _store(ours, folder):
+    if ours:
+        return [{"name": "xenstored", "command": [f"{folder}/xenstored", "--no-fork", "--init-dom0"], "ready": "notified"}]
+    return [{"name": "xenstored", "command": [f"{DEBIAN_BIN}/xenstored", "--no-fork"], "ready": "socket",
+             "path": "/run/xenstored/socket"},
+            {"name": "xen-init-dom0", "command": [f"{DEBIAN_BIN}/xen-init-dom0"], "ready": "exited", "after": ["xenstored"]}]
+
+
+def _console(ours, folder, after):
+    if ours:
+        return [{"name": "xenconsoled", "command": [f"{folder}/xenconsoled"], "ready": "notified", "after": after}]
+    return [{"name": "xenconsoled", "command": [f"{DEBIAN_BIN}/xenconsoled", "-i", "--log=all"], "ready": "started",
+             "after": after}]
+
+
+def _backend(name, folder, after):
+    return {"name": name, "command": [f"{folder}/{name}"], "ready": "notified", "after": after}
+
+
+def init_configuration(ours, folder):
+    """The init's configuration where the PARTS in `ours` are Xylem's, lying in `folder`."""
+    modules = list(CORE_MODULES)
+    listed = [WEB, *_store("xenstored" in ours, folder)]
+    after = [listed[-1]["name"]]
+    listed += _console("xenconsoled" in ours, folder, after)
+    if "blkback" in ours:
+        listed.append(_backend("xylem-blkback", folder, after))
+    else:
+        modules.append("xen-blkback")
+        listed.append(LOOP_DISK)
+    if "netback" in ours:
+        listed.append(_backend("xylem-netback", folder, after))
+    else:
+        modules.append("xen-netback")
+    return json.dumps({"hostname": "dom0", "modules": modules, "bridge": {"name": "xenbr0", "address": "10.9.0.1/24"},
+                       "services": listed, "banner": BANNER.read_text()}, indent=1)
+
+
+def demo_configuration(ours):
+    """/etc/xen/demo.cfg, whose disk is a file for our backend and a loop device for Linux's."""
+    disk = "/var/lib/xen/images/demo.img,raw,xvda,rw" if {"blkback", "xl"} <= set(ours) else "phy:/dev/loop0,xvda,w"
+    return f"""\
+# The demo's guest: xl create -c /etc/xen/demo.cfg
+name = "demo"
+type = "pv"
+kernel = "/boot/domu/vmlinuz"
+ramdisk = "/boot/domu/initrd.img"
+extra = "console=hvc0"
+memory = 128
+vcpus = 1
+disk = ["{disk}"]
+vif = ["mac=00:16:3e:00:00:01,bridge=xenbr0"]
+on_poweroff = "destroy"
+on_reboot = "restart"
+on_crash = "preserve"
+"""

@@ -100,8 +100,10 @@ void FakeMachine::note_pte_write(u64* entry, u64 before, u64 after)
     std::lock_guard guard(mutex_);
     const auto offset = reinterpret_cast<u8*>(entry) - machine::direct_map;
     note({.kind = Event::Kind::pte_write, .entry = MachineAddress(static_cast<u64>(offset)), .before = before, .after = after});
+    // Only L1 entries map pages; a writable entry of a higher level permits, but does not map.
     constexpr u64 writable = abi::pte::present | abi::pte::writable;
-    if ((before & writable) == writable)
+    const bool in_l1 = mm::page_type(Mfn(static_cast<u64>(offset) >> page_shift)) == mm::PageType::l1;
+    if (in_l1 && (before & writable) == writable)
         for (auto& tlb : stale_writable_)
             tlb.insert((before & abi::pte::frame_mask) >> page_shift);
 }

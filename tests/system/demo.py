@@ -2,13 +2,14 @@
 
 import re
 
+from dom0.image.services import PARTS
 from tests.collect.outcome import check
 from tests.collect.system import system_test
 from tools.run.demo import run_demo
 from tools.run.machine import Machine
 
 # (hypervisor, tools): the squares that stand.
-SQUARES = {"debian-on-xen": ("xen", "debian")}
+SQUARES = {"debian-on-xen": ("xen", "debian"), "xylem-on-xen": ("xen", "xylem")}
 
 
 def demo(run, machine):
@@ -21,3 +22,9 @@ def demo(run, machine):
 @system_test(seconds=90, variants=SQUARES)
 def square(run, hypervisor, tools):
     demo(run, Machine(hypervisor=hypervisor, tools=tools))
+
+
+@system_test(seconds=90, variants={part: (part,) for part in PARTS}, always={"xl"})
+def one_of_ours_among_debians(run, part):
+    """On real Xen, each of ours in the place of Debian's, alone."""
+    demo(run, Machine(hypervisor="xen", tools="debian", ours=(part,)))

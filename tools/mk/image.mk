@@ -44,9 +44,9 @@ $(BUILD)/dom0/initrd.img: $(DOM0_FILES) $$(DOM0_PROGRAMS)
 	@echo "==> building dom0's initrd"
 	@python3 -m dom0.image.build_dom0 --stage $(STAGE) --domu $(BUILD)/domu --out $@ --programs $(DOM0_PROGRAMS)
 
-$(BUILD)/dom0/initrd-debian.img: $(DOM0_FILES) $(STAGE_DEBIAN)/done $(BUILD)/bin/xylem-init
+$(BUILD)/dom0/initrd-debian.img: $(DOM0_FILES) $(STAGE_DEBIAN)/done $$(DOM0_PROGRAMS)
 	@echo "==> building dom0's initrd with Debian's tools"
-	@python3 -m dom0.image.build_dom0 --stage $(STAGE) --domu $(BUILD)/domu --out $@ --programs $(BUILD)/bin/xylem-init --debian $(STAGE_DEBIAN)
+	@python3 -m dom0.image.build_dom0 --stage $(STAGE) --domu $(BUILD)/domu --out $@ --programs $(DOM0_PROGRAMS) --debian $(STAGE_DEBIAN)
 
 $(BUILD)/xen.elf: $(STAGE_DEBIAN)/done
 	@gzip -dc $(STAGE_DEBIAN)/xen/boot/xen-4.17-amd64.gz > $@

@@ -4,7 +4,7 @@
 APT_DEPS += libgtest-dev libgmock-dev
 ONLY ?= *
 GUEST_TESTS ?=
-TEST_FILES = $(UNIT_TESTS) $(GUEST_TESTS) $(BUILD)/xen.elf $(BUILD)/dom0/initrd-debian.img $(BUILD)/dom0/vmlinuz
+TEST_FILES = $(UNIT_TESTS) $(GUEST_TESTS) $(BUILD)/xen.elf $(BUILD)/dom0/initrd-debian.img $(BUILD)/dom0/initrd.img $(BUILD)/dom0/vmlinuz
 TEST_WORDS = --only "$(ONLY)" --unit $(UNIT_TESTS) --guests $(GUEST_TESTS)
 
 .PHONY: test test-all unit test-list

@@ -35,6 +35,8 @@ def add_machine_arguments(parser):
         parser.add_argument(f"--{name}", default=default, type=type(default))
     parser.add_argument("--hyp", default="xylem", dest="hypervisor", choices=["xylem", "xen", "native"])
     parser.add_argument("--tools", default="xylem", choices=["xylem", "debian"])
+    parser.add_argument("--ours", default="", help="with --tools debian: which of xenstored xenconsoled blkback netback xl are "
+                        "Xylem's after all, with commas between")
     parser.add_argument("--icount", action="store_true")
     parser.add_argument("--qemu", default="", help="further words for QEMU")
 
@@ -42,7 +44,8 @@ def add_machine_arguments(parser):
 def machine_from(arguments):
     return Machine(hypervisor=arguments.hypervisor, tools=arguments.tools, boot=arguments.boot, smp=arguments.smp,
                    cpu=arguments.cpu, mem=arguments.mem, machine=arguments.machine, dom0_mem=arguments.dom0_mem,
-                   hypervisor_args=arguments.hypervisor_args, dom0_args=arguments.dom0_args, icount=arguments.icount,
+                   hypervisor_args=arguments.hypervisor_args, dom0_args=arguments.dom0_args,
+                   ours=tuple(arguments.ours.split(",")) if arguments.ours else (), icount=arguments.icount,
                    devices=arguments.qemu.split())
 
 

@@ -10,6 +10,10 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dom0.image import services
+from dom0.image.build_dom0 import FOLDER_BESIDE_DEBIAN
+from dom0.image.newc import Archive
+
 BUILD = Path("build")
 HYPERVISORS = {"xylem": BUILD / "xylem.elf", "xen": BUILD / "xen.elf"}
 INITRDS = {"xylem": BUILD / "dom0/initrd.img", "debian": BUILD / "dom0/initrd-debian.img"}
@@ -32,7 +36,8 @@ def megabytes(text):
 @dataclass
 class Machine:
     hypervisor: str = "xylem"        # xylem or xen; native boots dom0's kernel alone
-    tools: str = "xylem"             # xylem or debian
+    tools: str = "xylem"             # xylem or debian: whose programs dom0 runs
+    ours: tuple = ()                 # with Debian's tools: those of services.PARTS that are Xylem's after all
     boot: str = "kernel"             # kernel or iso
     smp: int = 2
     cpu: str = "qemu64"
@@ -107,15 +112,29 @@ def _initrd_with_files(machine, folder):
     if not initrd:
         return None
     _need(initrd)
-    if not machine.files:
+    files = _mixture(machine.ours) | machine.files
+    if not files:
         return initrd
-    from dom0.image.newc import Archive
     archive = Archive()
-    for path, (data, mode) in machine.files.items():
+    for path, (data, mode) in files.items():
         archive.file(path, data, mode)
     whole = folder / "initrd.img"
     whole.write_bytes(Path(initrd).read_bytes() + archive.to_bytes())
     return whole
+
+
+def _mixture(ours):
+    """The files that put ours in the place of Debian's."""
+    if not ours:
+        return {}
+    if unknown := set(ours) - set(services.PARTS):
+        raise MachineError(f"there is no {', '.join(unknown)} of ours to choose: expected some of {', '.join(services.PARTS)}")
+    files = {"etc/xylem/init.json": (services.init_configuration(ours, FOLDER_BESIDE_DEBIAN), 0o644),
+             "etc/xen/demo.cfg": (services.demo_configuration(ours), 0o644)}
+    if "xl" in ours:
+        # A file cannot take a link's place in an initrd, but a folder earlier in PATH takes precedence.
+        files["usr/local/sbin/xl"] = (f'#!/bin/sh\nexec {FOLDER_BESIDE_DEBIAN}/xl "$@"\n', 0o755)
+    return files
 
 
 def make_iso(machine, initrd, out):
