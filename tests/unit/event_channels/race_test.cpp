@@ -45,7 +45,6 @@ TEST(EventRaces, NoEventIsLostBetweenSendersAndATakingGuest)
     for (u32 i = 0; i < ports; ++i)
         joined.push_back(join(guest, backend));
     std::atomic<int> senders{2};
-    std::set<u32> seen_last;
     const auto sender = [&] {
         for (int i = 0; i < 3000; ++i)
             (void)send(backend.table, joined[static_cast<unsigned>(i) % ports].b).ok();
@@ -54,11 +53,8 @@ TEST(EventRaces, NoEventIsLostBetweenSendersAndATakingGuest)
     in_parallel(sender, sender, [&] {
         for (bool more = true; more;) {
             more = senders != 0;
-            while (atomic_load(&guest.info().evtchn_upcall_pending)) {
-                const auto taken = guest.take_fifo_events();
-                if (!more)
-                    seen_last.insert(taken.begin(), taken.end());
-            }
+            while (atomic_load(&guest.info().evtchn_upcall_pending))
+                (void)guest.take_fifo_events();
         }
     });
     for (const Joined& pair : joined)
