@@ -55,7 +55,8 @@ bool refuse(const char* why)
     return false;
 }
 
-u64 tables_covering(u64 start, u64 end, u64 span) { return (end + span - 1) / span - start / span; }
+/// Tables of which each covers `span` bytes, for the addresses [start, end).
+u64 tables_covering(u64 start, u64 end, u64 span) { return (end - 1) / span - start / span + 1; }
 
 struct Layout {
     u64 base = 0;                  ///< the virtual address of pfn 0

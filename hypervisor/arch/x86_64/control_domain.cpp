@@ -141,7 +141,7 @@ void make_policies() { make_cpu_policies(cpu_policies, {read_cpuid, nullptr}, {}
 void start_control_domain()
 {
     if (boot_info().module_count == 0)
-        refuse_to_run("no kernel was given for dom0: add it as the first module");
+        refuse_to_boot("no kernel was given for dom0: add it as the first module");
     Dom0Request request;
     request.kernel = module_bytes(0);
     request.initrd = module_bytes(1);
@@ -155,7 +155,7 @@ void start_control_domain()
     request.cursor_y = 24;
     Domain* dom0 = build_dom0(request);
     if (!dom0)
-        refuse_to_run("dom0 could not be built");
+        refuse_to_boot("dom0 could not be built");
     release_modules();
     permit_ports(*dom0);
     permit_frames(*dom0);

@@ -8,6 +8,7 @@
 #include "hypervisor/arch/x86_64/io.hpp"
 #include "hypervisor/arch/x86_64/pci.hpp"
 #include "hypervisor/core/guest_ptr.hpp"
+#include "hypervisor/domain/vcpu_machine.hpp"
 
 namespace xylem::arch {
 namespace {
