@@ -50,7 +50,8 @@ void Maptrack::free_storage()
 {
     for (u32 i = 0; i < page_count_; ++i)
         mm::free_frame(machine::mfn_of_mapped(pages_[i]));
-    mm::free_bytes(pages_);
+    if (pages_)
+        mm::free_bytes(pages_);
     pages_ = nullptr;
     page_count_ = 0;
     first_free_ = none;
