@@ -108,10 +108,12 @@ Seen DeviceHost::Attachment::look()
 bool DeviceHost::Attachment::update()
 {
     const Step step = next_step(stage_, look());
-    if (step == Step::forget) {
+    if (step == Step::forget || step == Step::renew) {
         if (!device_->disconnect())
             return true; // called again when idle
         log("{}: removed", name_);
+        if (step == Step::renew)
+            host_.update_soon(key_);
         return false;
     }
     perform(step);
@@ -150,6 +152,7 @@ void DeviceHost::Attachment::perform(Step step)
         break;
     case Step::nothing:
     case Step::forget:
+    case Step::renew:
         break;
     }
 }

@@ -50,8 +50,13 @@ void XenStore::watch(const std::string& path, Handler on_change)
 
 void XenStore::unwatch(const std::string& path)
 {
-    if (watches_.erase(path) > 0)
+    if (watches_.erase(path) == 0)
+        return;
+    try {
         client_.unwatch(path, path);
+    } catch (const StoreError&) {
+        // xenstored has gone, and the watch with it. Whoever asks it for something next will hear of that.
+    }
 }
 
 void XenStore::deliver()

@@ -42,6 +42,8 @@ Step next_step(Stage stage, const Seen& seen)
 {
     if (!seen.exists)
         return Step::forget;
+    if (stage != Stage::fresh && seen.own == XenbusState::initialising)
+        return Step::renew; // a state that only a toolstack writes
     if (stage == Stage::ended)
         return Step::nothing;
     switch (seen.front) {

@@ -36,13 +36,14 @@ enum class Stage {
 
 enum class Step {
     nothing,
-    forget,                ///< release all; the folder has gone
-    prepare,               ///< open, advertise, state 2
-    prepare_resume,        ///< open and connect where a predecessor stopped; the state stays 4
-    reopen,                ///< advertise again, state 2
-    connect,               ///< serve the rings, state 4
-    acknowledge,           ///< state 5; goes on serving
-    disconnect,            ///< stop serving, state 6
+    forget,         ///< release all; the folder has gone
+    renew,          ///< release all and begin again: the toolstack has made another device in the place of this one
+    prepare,        ///< open, advertise, state 2
+    prepare_resume, ///< open and connect where a predecessor stopped; the state stays 4
+    reopen,         ///< advertise again, state 2
+    connect,        ///< serve the rings, state 4
+    acknowledge,    ///< state 5; goes on serving
+    disconnect,     ///< stop serving, state 6
     disconnect_and_reopen, ///< the frontend started anew without closing
     end,                   ///< stop serving, release all, state 6
 };

@@ -25,7 +25,10 @@ Entries NetDevice::prepare()
 {
     const TapConfig config = tap_config();
     try {
-        tap_ = std::make_unique<Tap>(context_.loop, config, [this] { receive_->serve(); });
+        tap_ = std::make_unique<Tap>(context_.loop, config, [this] {
+            if (receive_)
+                receive_->serve();
+        });
     } catch (const InterfaceBusy& busy) {
         throw NotYet(busy.what());
     }

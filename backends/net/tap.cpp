@@ -123,12 +123,17 @@ bool Tap::send(std::span<const std::byte> packet)
 std::size_t Tap::receive(std::span<std::byte> buffer)
 {
     const ssize_t bytes = read(fd_.get(), buffer.data(), buffer.size());
+    if (bytes < 0 && errno != EAGAIN && errno != EINTR && std::exchange(alive_, false)) {
+        // Somebody deleted it. Its descriptor would be "ready" for ever.
+        log("interface {}: it has gone: {}", config_.name, std::strerror(errno));
+        arrivals_ = {};
+    }
     return bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
 void Tap::listen(bool on)
 {
-    if (std::exchange(listening_, on) != on)
+    if (std::exchange(listening_, on) != on && alive_)
         arrivals_.enable(on);
 }
 

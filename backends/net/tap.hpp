@@ -48,6 +48,7 @@ private:
     dom0::Fd fd_;
     EventLoop::Watch arrivals_;
     bool listening_ = true;
+    bool alive_ = true;
 };
 
 }

@@ -164,6 +164,20 @@ TEST_F(DeviceHostTest, DetachingWalksBothSidesToClosed)
     EXPECT_EQ(journal.alive, 0);
 }
 
+// Detached and attached again before we looked.
+TEST_F(DeviceHostTest, ADeviceMadeInThePlaceOfAnotherIsANewOne)
+{
+    start();
+    create_device();
+    front_goes("4");
+    store.remove(back);
+    store.remove(front);
+    create_device();
+    EXPECT_EQ(state(), "2");
+    EXPECT_EQ(calls(), (Calls{"prepare", "connect", "disconnect", "prepare"}));
+    EXPECT_EQ(journal.alive, 1);
+}
+
 TEST_F(DeviceHostTest, DetachingWhatNoDriverTookEndsAtOnce)
 {
     start();
