@@ -36,3 +36,4 @@ $(BUILD)/tests/unit/$(1): $$(patsubst %.cpp,$(BUILD)/obj/test/$(1)/%.o,$(2)) $$(
 endef
 
 $(eval $(call core_test,mm,$(wildcard tests/unit/mm/*.cpp)))
+$(eval $(call core_test,page_type_model,$(wildcard tests/model/page_type_*.cpp)))
