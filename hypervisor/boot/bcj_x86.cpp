@@ -38,9 +38,11 @@ bool is_near(u32 top_byte)
 size_t find_branch(std::span<const u8> bytes, size_t at, size_t end)
 {
     constexpr u64 ones = 0x0101010101010101;
-    for (; at + 8 <= bytes.size() && at < end; at += 8) {
+    // From below this position, eight bytes can be read.
+    const size_t word_end = bytes.size() < 8 ? 0 : bytes.size() - 7 < end ? bytes.size() - 7 : end;
+    for (; at < word_end; at += 8) {
         u64 word;
-        __builtin_memcpy(&word, &bytes[at], 8);
+        __builtin_memcpy(&word, bytes.data() + at, 8);
         // A zero byte here is a branch. The lowest zero found is a true one; only those above it may come of a borrow.
         u64 difference = (word & ~ones) ^ ones * 0xe8;
         if (u64 zeros = (difference - ones) & ~difference & ones * 0x80; zeros != 0) {

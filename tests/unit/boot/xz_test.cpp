@@ -4,11 +4,14 @@
 
 #include <gtest/gtest.h>
 #include <lzma.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <new>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -78,15 +81,38 @@ struct Unpacked {
     Bytes plain;
 };
 
-/// Both buffers are exactly as large as promised, so that AddressSanitizer sees every byte too far.
+/// Memory that ends at a page that cannot be touched: the decoder has assembly that AddressSanitizer does not look into.
+class Fenced {
+public:
+    explicit Fenced(size_t size) : size_(size), mapped_((size + 2 * page - 1) / page * page)
+    {
+        void* at = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (at == MAP_FAILED)
+            throw std::bad_alloc();
+        base_ = static_cast<u8*>(at);
+        mprotect(base_ + mapped_ - page, page, PROT_NONE);
+    }
+    Fenced(const Fenced&) = delete;
+    Fenced& operator=(const Fenced&) = delete;
+    ~Fenced() { munmap(base_, mapped_); }
+    std::span<u8> bytes() { return {base_ + mapped_ - page - size_, size_}; }
+
+private:
+    static constexpr size_t page = 4096;
+    size_t size_, mapped_;
+    u8* base_;
+};
+
+/// Both buffers are exactly as large as promised, and the workspace holds garbage.
 Unpacked unpack(const Bytes& packed, size_t room)
 {
     static auto workspace = std::make_unique<XzWorkspace>();
     std::fill_n(reinterpret_cast<u8*>(workspace.get()), sizeof(XzWorkspace), u8{0xa5});
-    std::unique_ptr<u8[]> in(new u8[packed.size()]), out(new u8[room]);
-    std::copy(packed.begin(), packed.end(), in.get());
-    UnpackResult result = unpack_xz({in.get(), packed.size()}, {out.get(), room}, *workspace);
-    return {result, Bytes(out.get(), out.get() + std::min(result.output_size, room))};
+    Fenced in(packed.size()), out(room);
+    std::copy(packed.begin(), packed.end(), in.bytes().begin());
+    UnpackResult result = unpack_xz(in.bytes(), out.bytes(), *workspace);
+    auto plain = out.bytes().first(std::min(result.output_size, room));
+    return {result, Bytes(plain.begin(), plain.end())};
 }
 
 /// Data of many kinds: constant, random, text, repeats of every period, and what looks like branches.
@@ -151,11 +177,11 @@ void expect_round_trip(const Bytes& plain, const Bytes& packed)
 TEST(Xz, UnpacksWhatLiblzmaPacks)
 {
     std::mt19937_64 random(1);
-    for (unsigned round = 0; round < 60; ++round) {
+    for (unsigned round = 0; round < 45; ++round) {
         Packing how;
         how.check = std::array{LZMA_CHECK_NONE, LZMA_CHECK_CRC32, LZMA_CHECK_CRC64}[round % 3];
         how.x86 = random() % 2;
-        how.preset = static_cast<u32>(random() % 10) | (random() % 4 == 0 ? LZMA_PRESET_EXTREME : 0);
+        how.preset = static_cast<u32>(random() % 7) | (random() % 8 == 0 ? LZMA_PRESET_EXTREME : 0);
         how.lc = static_cast<u32>(random() % 5);
         how.lp = static_cast<u32>(random() % (5 - how.lc));
         how.pb = static_cast<u32>(random() % 5);
@@ -178,7 +204,7 @@ TEST(Xz, UnpacksManyBlocks)
 TEST(Xz, UnpacksFarMatches)
 {
     std::mt19937_64 random(3);
-    Bytes plain = sample(random, 9'000'000);
+    Bytes plain = sample(random, 5'500'000);
     std::copy_n(plain.begin() + 100, 100'000, plain.end() - 200'000);
     ASSERT_NO_FATAL_FAILURE(expect_round_trip(plain, pack(plain, {.preset = 4})));
 }
@@ -242,7 +268,7 @@ TEST(Xz, EveryTruncationIsAnswered)
 TEST(Xz, EveryFlippedBitIsNoticed)
 {
     std::mt19937_64 random(7);
-    Bytes plain = sample(random, 3'000);
+    Bytes plain = sample(random, 1500);
     for (lzma_check check : {LZMA_CHECK_CRC32, LZMA_CHECK_CRC64}) {
         Bytes packed = pack(plain, {.check = check});
         for (size_t bit = 0; bit < packed.size() * 8; ++bit) {
@@ -260,7 +286,7 @@ TEST(Xz, DamageWithoutACheckIsHarmless)
     for (unsigned round = 0; round < 30; ++round) {
         Bytes plain = sample(random, 2'000 + random() % 60'000);
         Bytes packed = pack(plain, {.check = LZMA_CHECK_NONE, .x86 = round % 2 == 0});
-        for (unsigned n = 0; n < 60; ++n) {
+        for (unsigned n = 0; n < 30; ++n) {
             Bytes damaged = packed;
             for (u64 flips = 1 + random() % 4; flips > 0; --flips)
                 damaged[24 + random() % (damaged.size() - 24)] ^= static_cast<u8>(1u << random() % 8);
