@@ -48,6 +48,7 @@ u64 claimed_frame_count();
 /// Storage for objects of up to 2^max_order pages; aligned to its size rounded up to a power of two (at most a page).
 /// Zeroed. @return null if there is no memory.
 void* allocate_bytes(size_t bytes);
+/// Nothing if it is null.
 void free_bytes(void* storage);
 
 /// An object of the hypervisor. @return null if there is no memory.

@@ -111,6 +111,8 @@ void* allocate_bytes(size_t bytes)
 
 void free_bytes(void* storage)
 {
+    if (!storage)
+        return;
     const Mfn page = machine::mfn_of_mapped(storage);
     const u16 order = frame(page).order;
     if (order & object_page)
