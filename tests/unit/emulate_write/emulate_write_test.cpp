@@ -385,6 +385,9 @@ TEST_F(EmulateWrite, Strings)
                 regs.rsi = reinterpret_cast<u64>(source_) + buffer_bytes / 2 + random() % 64;
                 if (repeated)
                     regs.rcx = narrow ? 1 + random() % 20 : random() % 20;
+                if (narrow) // what lies beyond 32 bits must not count
+                    for (auto member : {&GuestRegs::rdi, &GuestRegs::rsi, &GuestRegs::rcx})
+                        regs.*member |= random() << 32;
                 if (random() % 2)
                     regs.rflags |= direction;
                 ASSERT_NO_FATAL_FAILURE(run(bytes, regs));
