@@ -2,6 +2,7 @@
 
 #include "hypervisor/boot/bzimage.hpp"
 
+#include "hypervisor/boot/gzip.hpp"
 #include "hypervisor/boot/xz.hpp"
 
 namespace xylem::boot {
@@ -27,7 +28,7 @@ Packing packing_of(std::span<const u8> payload)
 {
     if (is_xz(payload))
         return Packing::Xz;
-    if (payload[0] == 0x1f && payload[1] == 0x8b)
+    if (is_gzip(payload))
         return Packing::Gzip;
     if (payload[0] == 0x7f && payload[1] == 'E')
         return Packing::None;
