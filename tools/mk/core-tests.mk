@@ -37,3 +37,9 @@ endef
 
 $(eval $(call core_test,mm,$(wildcard tests/unit/mm/*.cpp)))
 $(eval $(call core_test,page_type_model,$(wildcard tests/model/page_type_*.cpp)))
+
+# What the core asks of the machine, read off its freestanding objects.
+.PHONY: lint-symbols
+lint: lint-symbols
+lint-symbols: $(patsubst %.cpp,$(BUILD)/obj/hypervisor/%.o,$(CORE_SOURCES))
+	@python3 tools/lint/core_symbols.py $^
