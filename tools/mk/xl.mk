@@ -7,4 +7,10 @@ XL := $(XL_CONFIG) $(wildcard tools/xl/*.cpp tools/xl/commands/*.cpp)
 
 $(eval $(call program,xl,$(XL),builder dom0 xenstore,$(DOM0_BUILDER_LDLIBS)))
 
-$(eval $(call unit_test,xl,$(wildcard tests/unit/xl/*.cpp) $(XL_CONFIG),,-lfmt))
+# The store's tests talk to a daemon of their own.
+XL_TESTED := $(XL_CONFIG) $(addprefix tools/xl/,bridge.cpp cpu_list.cpp device.cpp device_setup.cpp device_wait.cpp \
+	domain_nodes.cpp paths.cpp record.cpp text.cpp) \
+	$(wildcard xenstore/client/*.cpp) xenstore/store/message.cpp xenstore/store/path.cpp xenstore/store/permissions.cpp dom0/lib/fd.cpp
+
+$(eval $(call unit_test,xl,$(wildcard tests/unit/xl/*.cpp) $(XL_TESTED),,-lfmt))
+$(BUILD)/tests/unit/xl: | $(BUILD)/bin/xenstored

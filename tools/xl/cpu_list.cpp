@@ -15,7 +15,7 @@ std::size_t take_cpu(std::string_view& text, const std::string& list, std::size_
     if (error != std::errc())
         fail("'{}' is no list of processors; expected one like 0-3,^1 or all", list);
     if (cpu >= cpus)
-        fail("there is no processor {} as '{}' wants; the last is {}", cpu, list, cpus - 1);
+        fail("the list of processors '{}' names processor {}; the last is {}", list, cpu, cpus - 1);
     text.remove_prefix(static_cast<std::size_t>(end - text.data()));
     return cpu;
 }

@@ -129,7 +129,7 @@ void Creation::check_name()
 void Creation::check_devices()
 {
     for (const config::DiskSpec& disk : config_.disks)
-        targets_.push_back(check_disk(session_, disk));
+        targets_.push_back(check_disk(session_.store, disk));
     for (const config::VifSpec& vif : config_.vifs)
         check_vif(vif);
 }
@@ -216,7 +216,7 @@ void Creation::write_store()
             devices_.push_back(write_vif(store, *domain_, vif));
     });
     session_.store.introduce(*domain_, Gfn(rings_.frames.store_ring.value), rings_.store_port);
-    wait_for_backends(session_, devices_);
+    wait_for_backends(session_.store, devices_);
     save_record(*domain_, config_.uuid, to_json(config_));
 }
 

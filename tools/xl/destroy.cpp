@@ -18,7 +18,7 @@ void destroy_domain(Session& session, DomId domain)
         // It is dying already, and runs no more.
     }
     // Backends let go of its memory first: a domain whose frames are mapped elsewhere stays as a shadow.
-    remove_devices(session, devices_of(session, domain), Removal::forced);
+    remove_devices(session.store, devices_of(session.store, domain), Removal::forced);
     session.store.transact([&](xenstore::StoreView& store) { remove_domain_nodes(store, domain); });
     remove_record(domain, uuid_text(info->handle));
     try {

@@ -25,43 +25,43 @@ std::optional<u32> number_of(const std::string& text)
 }
 
 /// Asks the backend to close, on the guest's behalf where it is not asked.
-void begin_removal(Session& session, const Device& device, Removal removal)
+void begin_removal(xenstore::Client& store, const Device& device, Removal removal)
 {
-    session.store.transact([&](xenstore::StoreView& store) {
+    store.transact([&](xenstore::StoreView& in) {
         if (removal == Removal::forced)
-            store.remove_if_exists(device.frontend());
-        const auto state = store.find(device.backend() + "/state");
+            in.remove_if_exists(device.frontend());
+        const auto state = in.find(device.backend() + "/state");
         if (!state || *state == state_closed)
             return;
-        store.write(device.backend() + "/online", "0");
-        store.write(device.backend() + "/state", state_closing);
+        in.write(device.backend() + "/online", "0");
+        in.write(device.backend() + "/state", state_closing);
     });
 }
 
-bool is_closed(Session& session, const Device& device)
+bool is_closed(xenstore::Client& store, const Device& device)
 {
-    const auto state = session.store.find(device.backend() + "/state");
+    const auto state = store.find(device.backend() + "/state");
     return !state || *state == state_closed;
 }
 
 /// @return whether it closed in time
-bool wait_until_closed(Session& session, const Device& device, Clock::time_point deadline)
+bool wait_until_closed(xenstore::Client& store, const Device& device, Clock::time_point deadline)
 {
     const std::string path = device.backend() + "/state";
-    session.store.watch(path, path);
-    bool closed = is_closed(session, device);
+    store.watch(path, path);
+    bool closed = is_closed(store, device);
     while (!closed && Clock::now() < deadline) {
-        session.store.wait_for_event(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()));
-        closed = is_closed(session, device);
+        store.wait_for_event(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()));
+        closed = is_closed(store, device);
     }
-    session.store.unwatch(path, path);
+    store.unwatch(path, path);
     return closed;
 }
 
-void remove_nodes(Session& session, const Device& device)
+void remove_nodes(xenstore::Client& store, const Device& device)
 {
     for (const std::string& path : {device.backend(), device.frontend(), device.record()})
-        remove_with_empty_parents(session.store, path);
+        remove_with_empty_parents(store, path);
 }
 
 }
@@ -87,28 +87,28 @@ std::string Device::describe() const
     return fmt::format("{} {} of domain {}", kind == "vbd" ? "disk" : "interface", number, guest.value);
 }
 
-std::vector<Device> devices_of(Session& session, DomId guest)
+std::vector<Device> devices_of(xenstore::Client& store, DomId guest)
 {
     std::vector<Device> devices;
     const std::string base = libxl_path(guest) + "/device";
-    for (const std::string& kind : session.store.list_if_exists(base))
-        for (const std::string& number : session.store.list_if_exists(base + "/" + kind))
+    for (const std::string& kind : store.list_if_exists(base))
+        for (const std::string& number : store.list_if_exists(base + "/" + kind))
             if (const auto value = number_of(number))
                 devices.push_back({kind, guest, *value});
     return devices;
 }
 
-void remove_devices(Session& session, const std::vector<Device>& devices, Removal removal)
+void remove_devices(xenstore::Client& store, const std::vector<Device>& devices, Removal removal)
 {
     const Clock::time_point deadline = Clock::now() + patience;
     for (const Device& device : devices)
         if (device.kind != "console")
-            begin_removal(session, device, removal);
+            begin_removal(store, device, removal);
     for (const Device& device : devices) {
-        const bool closed = device.kind == "console" || wait_until_closed(session, device, deadline);
+        const bool closed = device.kind == "console" || wait_until_closed(store, device, deadline);
         if (!closed && removal == Removal::polite)
             fail("{} is still in use: the guest did not let go of it within {} s", device.describe(), patience.count());
-        remove_nodes(session, device);
+        remove_nodes(store, device);
     }
 }
 

@@ -4,7 +4,6 @@
 #include "tools/xl/config/disk_spec.hpp"
 #include "tools/xl/config/vif_spec.hpp"
 #include "tools/xl/paths.hpp"
-#include "tools/xl/session.hpp"
 
 namespace xylem::xl {
 
@@ -26,7 +25,7 @@ struct DiskTarget {
 };
 
 /// @throws Failure  the target is missing, cannot be used so, or another guest writes to it
-DiskTarget check_disk(Session& session, const config::DiskSpec& disk);
+DiskTarget check_disk(xenstore::Client& store, const config::DiskSpec& disk);
 /// @throws Failure  the bridge is missing, or asks for what is not served
 void check_vif(const config::VifSpec& vif);
 
@@ -43,10 +42,10 @@ config::VifSpec complete(config::VifSpec vif, u32 devid);
 
 /// Waits until the backends have taken the devices up.
 /// @throws Failure  one did not, and what it said
-void wait_for_backends(Session& session, const std::vector<Device>& devices);
+void wait_for_backends(xenstore::Client& store, const std::vector<Device>& devices);
 
 /// All of a guest's, by xl's own record.
-std::vector<Device> devices_of(Session& session, DomId guest);
+std::vector<Device> devices_of(xenstore::Client& store, DomId guest);
 
 enum class Removal {
     polite, ///< the guest is asked to let go
@@ -54,6 +53,6 @@ enum class Removal {
 };
 /// Has the backends let go of the devices and removes their nodes.
 /// @throws Failure  politely asked, a guest did not let go
-void remove_devices(Session& session, const std::vector<Device>& devices, Removal removal);
+void remove_devices(xenstore::Client& store, const std::vector<Device>& devices, Removal removal);
 
 }

@@ -26,15 +26,15 @@ bool is_standard_script(const std::string& script, const char* standard)
 }
 
 /// Two guests that write to one file system destroy it.
-void check_not_shared(Session& session, const DiskSpec& disk)
+void check_not_shared(xenstore::Client& store, const DiskSpec& disk)
 {
     const std::string base = domain_path(dom0_id) + "/backend/vbd";
-    for (const std::string& guest : session.store.list_if_exists(base))
-        for (const std::string& device : session.store.list_if_exists(base + "/" + guest)) {
+    for (const std::string& guest : store.list_if_exists(base))
+        for (const std::string& device : store.list_if_exists(base + "/" + guest)) {
             const std::string path = base + "/" + guest + "/" + device;
-            if (session.store.find(path + "/params") != disk.target)
+            if (store.find(path + "/params") != disk.target)
                 continue;
-            const bool written = session.store.find(path + "/mode") == "w";
+            const bool written = store.find(path + "/mode") == "w";
             if (written || !disk.read_only)
                 fail("disk '{}' is in use by domain {}{}", disk.target, guest,
                      written ? ", which may write to it" : "");
@@ -100,7 +100,7 @@ config::MacAddress new_mac()
 
 }
 
-DiskTarget check_disk(Session& session, const DiskSpec& disk)
+DiskTarget check_disk(xenstore::Client& store, const DiskSpec& disk)
 {
     check_served(disk);
     struct stat about {};
@@ -115,7 +115,7 @@ DiskTarget check_disk(Session& session, const DiskSpec& disk)
         fail("cannot use disk '{}': it has less than one sector", disk.target);
     if (S_ISREG(about.st_mode) && disk.backend_type == "phy")
         fail("disk '{}' is no block device, which backendtype=phy needs; losetup makes one of a file", disk.target);
-    check_not_shared(session, disk);
+    check_not_shared(store, disk);
     return {S_ISBLK(about.st_mode), about.st_rdev};
 }
 

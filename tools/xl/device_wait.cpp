@@ -18,19 +18,19 @@ constexpr auto patience = 10s;
 
 /// What a backend left behind about its failure: our backends and hotplug scripts beside the device, Linux's under
 /// /error.
-std::string complaint(Session& session, const Device& device)
+std::string complaint(xenstore::Client& store, const Device& device)
 {
     const std::string base = domain_path(dom0_id);
     const std::string linux_error = fmt::format("{}/error{}/error", base, device.backend().substr(base.size()));
     for (const std::string& path : {device.backend() + "/hotplug-error", linux_error})
-        if (const auto text = session.store.find(path); text && !text->empty())
+        if (const auto text = store.find(path); text && !text->empty())
             return *text;
     return {};
 }
 
 /// Linux's own network backend makes the interface; joining it to the bridge is the toolstack's part. Ours does it
 /// itself.
-void join_bridge_for_linux(Session& session, const Device& device)
+void join_bridge_for_linux(xenstore::Client& store, const Device& device)
 {
     const std::string name = fmt::format("vif{}.{}", device.guest.value, device.number);
     if (access("/sys/bus/xen-backend/drivers/vif", F_OK) != 0)
@@ -40,20 +40,19 @@ void join_bridge_for_linux(Session& session, const Device& device)
             return;
         std::this_thread::sleep_for(10ms); // its state changes shortly before its interface is there
     }
-    if (session.store.find(device.backend() + "/hotplug-status") == "connected")
+    if (store.find(device.backend() + "/hotplug-status") == "connected")
         return;
-    const std::string final_name = session.store.find(device.backend() + "/vifname").value_or(name);
-    join_bridge(name, final_name, session.store.read(device.backend() + "/bridge"));
-    session.store.write(device.backend() + "/hotplug-status", "connected");
+    const std::string final_name = store.find(device.backend() + "/vifname").value_or(name);
+    join_bridge(name, final_name, store.read(device.backend() + "/bridge"));
+    store.write(device.backend() + "/hotplug-status", "connected");
 }
 
 /// @return whether the backend waits for the guest, or serves it already
-bool is_taken_up(Session& session, const Device& device)
+bool is_taken_up(xenstore::Client& store, const Device& device)
 {
-    const std::string state = session.store.find(device.backend() + "/state").value_or("6");
-    const bool failed =
-        state == "5" || state == "6" || session.store.find(device.backend() + "/hotplug-status") == "error";
-    const std::string why = complaint(session, device);
+    const std::string state = store.find(device.backend() + "/state").value_or("6");
+    const bool failed = state == "5" || state == "6" || store.find(device.backend() + "/hotplug-status") == "error";
+    const std::string why = complaint(store, device);
     if (failed || !why.empty())
         fail("the backend cannot serve {}: {}", device.describe(), why.empty() ? "it closed the device" : why);
     return state != "1";
@@ -61,21 +60,20 @@ bool is_taken_up(Session& session, const Device& device)
 
 }
 
-void wait_for_backends(Session& session, const std::vector<Device>& devices)
+void wait_for_backends(xenstore::Client& store, const std::vector<Device>& devices)
 {
     const Clock::time_point deadline = Clock::now() + patience;
     for (const Device& device : devices) {
-        session.store.watch(device.backend(), device.backend());
-        while (!is_taken_up(session, device)) {
+        store.watch(device.backend(), device.backend());
+        while (!is_taken_up(store, device)) {
             if (Clock::now() >= deadline)
                 fail("no backend took up {} within {} s: is its daemon running?", device.describe(),
                      std::chrono::seconds(patience).count());
-            session.store.wait_for_event(
-                std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()) + 1ms);
+            store.wait_for_event(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()) + 1ms);
         }
-        session.store.unwatch(device.backend(), device.backend());
+        store.unwatch(device.backend(), device.backend());
         if (device.kind == "vif")
-            join_bridge_for_linux(session, device);
+            join_bridge_for_linux(store, device);
     }
 }
 

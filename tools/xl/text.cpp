@@ -1,7 +1,11 @@
 // See text.hpp.
 #include "tools/xl/text.hpp"
 
+#include "tools/xl/failure.hpp"
+
 #include <algorithm>
+#include <cctype>
+#include <charconv>
 #include <fmt/format.h>
 
 namespace xylem::xl {
@@ -40,6 +44,19 @@ std::string_view name_of(abi::SchedulerId scheduler)
         return "null";
     }
     return "unknown";
+}
+
+u64 parse_kib(const std::string& text)
+{
+    u64 number = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    const char unit = stop == end ? 'm' : static_cast<char>(std::tolower(static_cast<unsigned char>(*stop)));
+    const auto shift = std::string_view("bkmgt").find(unit);
+    constexpr u64 most = u64{1} << 32; // of any unit up to MiB
+    if (error != std::errc() || end - stop > 1 || shift == std::string_view::npos || number > most || number == 0)
+        fail("'{}' is no amount of memory; expected one in MiB, or with a unit: b, k, m, g or t", text);
+    return shift == 0 ? number >> 10 : number << (10 * (shift - 1));
 }
 
 }

@@ -10,6 +10,10 @@ namespace xylem::xl {
 /// "0-3,5", or "all" or "none".
 std::string text_of(const dom0::CpuMap& map);
 
+/// KiB of an amount in MiB, "256", or with a unit: 256m, 1g, 262144k, 268435456b.
+/// @throws Failure
+u64 parse_kib(const std::string& text);
+
 std::string_view name_of(abi::SchedulerId scheduler);
 
 }

@@ -20,17 +20,17 @@ void attach(const std::string& name, const std::vector<std::string>& words)
     const config::DiskSpec disk = config::parse_disk_spec(joined(words));
     Session session;
     const DomId guest = id_of(resolve_guest(session, name, "attach a disk to"));
-    const DiskTarget target = check_disk(session, disk);
-    for (const Device& device : devices_of(session, guest))
+    const DiskTarget target = check_disk(session.store, disk);
+    for (const Device& device : devices_of(session.store, guest))
         if (device.kind == "vbd" && device.number == disk.number)
             fail("domain '{}' has a disk '{}' already", name, disk.vdev);
     std::vector<Device> devices;
     session.store.transact(
         [&](xenstore::StoreView& store) { devices = {write_disk(store, guest, disk, target, Bootable::no)}; });
     try {
-        wait_for_backends(session, devices);
+        wait_for_backends(session.store, devices);
     } catch (const std::exception&) {
-        remove_devices(session, devices, Removal::forced);
+        remove_devices(session.store, devices, Removal::forced);
         throw;
     }
 }
@@ -42,9 +42,9 @@ void detach(const std::string& name, const std::string& vdev, bool force)
         fail("'{}' is no virtual device; expected one like xvda", vdev);
     Session session;
     const DomId guest = id_of(resolve_guest(session, name, "detach a disk from"));
-    for (const Device& device : devices_of(session, guest))
+    for (const Device& device : devices_of(session.store, guest))
         if (device.kind == "vbd" && device.number == *number) {
-            remove_devices(session, {device}, force ? Removal::forced : Removal::polite);
+            remove_devices(session.store, {device}, force ? Removal::forced : Removal::polite);
             return;
         }
     fail("domain '{}' has no disk '{}'", name, vdev);
@@ -57,7 +57,7 @@ void list(const std::vector<std::string>& names)
     fmt::print("{:<5} {:<3} {:<6} {:<5} {:<6} {:<8} {:<30}\n", "Vdev", "BE", "handle", "state", "evt-ch", "ring-ref",
                "BE-path");
     for (const dom0::DomainInfo& info : domains)
-        for (const Device& device : devices_of(session, id_of(info))) {
+        for (const Device& device : devices_of(session.store, id_of(info))) {
             if (device.kind != "vbd")
                 continue;
             const auto from_guest = [&](const char* node) {

@@ -3,9 +3,8 @@
 #include "tools/xl/domains.hpp"
 #include "tools/xl/failure.hpp"
 #include "tools/xl/paths.hpp"
+#include "tools/xl/text.hpp"
 
-#include <cctype>
-#include <charconv>
 #include <memory>
 
 namespace xylem::xl::commands {
@@ -13,20 +12,6 @@ namespace xylem::xl::commands {
 namespace {
 
 constexpr u64 slack_kib = 1024; // beyond its memory, as at creation
-
-/// "256" (MiB) or with a unit: 256m, 1g, 262144k, 268435456b.
-u64 parse_kib(const std::string& text)
-{
-    u64 number = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, number);
-    const char unit = stop == end ? 'm' : static_cast<char>(std::tolower(static_cast<unsigned char>(*stop)));
-    const auto shift = std::string_view("bkmgt").find(unit);
-    constexpr u64 most = u64{1} << 32; // of any unit up to MiB
-    if (error != std::errc() || end - stop > 1 || shift == std::string_view::npos || number > most || number == 0)
-        fail("'{}' is no amount of memory; expected one in MiB, or with a unit: b, k, m, g or t", text);
-    return shift == 0 ? number >> 10 : number << (10 * (shift - 1));
-}
 
 void mem_set(const std::string& name, const std::string& amount)
 {

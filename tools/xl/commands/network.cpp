@@ -11,9 +11,9 @@ namespace xylem::xl::commands {
 
 namespace {
 
-std::vector<Device> interfaces_of(Session& session, DomId guest)
+std::vector<Device> interfaces_of(xenstore::Client& store, DomId guest)
 {
-    std::vector<Device> devices = devices_of(session, guest);
+    std::vector<Device> devices = devices_of(store, guest);
     std::erase_if(devices, [](const Device& device) { return device.kind != "vif"; });
     return devices;
 }
@@ -32,7 +32,7 @@ void attach(const std::string& name, const std::vector<std::string>& words)
     Session session;
     const DomId guest = id_of(resolve_guest(session, name, "attach an interface to"));
     check_vif(vif);
-    const std::vector<Device> present = interfaces_of(session, guest);
+    const std::vector<Device> present = interfaces_of(session.store, guest);
     for (const Device& device : present)
         if (vif.devid == device.number)
             fail("domain '{}' has an interface {} already", name, device.number);
@@ -40,9 +40,9 @@ void attach(const std::string& name, const std::vector<std::string>& words)
     std::vector<Device> devices;
     session.store.transact([&](xenstore::StoreView& store) { devices = {write_vif(store, guest, vif)}; });
     try {
-        wait_for_backends(session, devices);
+        wait_for_backends(session.store, devices);
     } catch (const std::exception&) {
-        remove_devices(session, devices, Removal::forced);
+        remove_devices(session.store, devices, Removal::forced);
         throw;
     }
 }
@@ -53,12 +53,12 @@ void detach(const std::string& name, const std::string& which)
     Session session;
     const DomId guest = id_of(resolve_guest(session, name, "detach an interface from"));
     const auto mac = config::parse_mac(which);
-    for (const Device& device : interfaces_of(session, guest)) {
+    for (const Device& device : interfaces_of(session.store, guest)) {
         const bool meant = mac ? session.store.find(device.record() + "/mac") == config::text_of(*mac)
                                : which == std::to_string(device.number);
         if (!meant)
             continue;
-        remove_devices(session, {device}, Removal::polite);
+        remove_devices(session.store, {device}, Removal::polite);
         return;
     }
     fail("domain '{}' has no interface '{}'", name, which);
@@ -71,7 +71,7 @@ void list(const std::vector<std::string>& names)
     fmt::print("{:<3} {:<2} {:<17} {:<6} {:<5} {:<6} {:>5}/{:<10} {:<30}\n", "Idx", "BE", "Mac Addr.", "handle",
                "state", "evt-ch", "tx-", "rx-ring-ref", "BE-path");
     for (const dom0::DomainInfo& info : domains)
-        for (const Device& device : interfaces_of(session, id_of(info))) {
+        for (const Device& device : interfaces_of(session.store, id_of(info))) {
             const auto from_guest = [&](const char* node) {
                 return session.store.find(device.frontend() + "/" + node).value_or("-1");
             };

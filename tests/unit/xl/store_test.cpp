@@ -1,0 +1,323 @@
+// What xl writes to the store, and that nothing of it stays: with a daemon of our own, without a hypervisor.
+#include "tools/xl/device.hpp"
+#include "tools/xl/domain_nodes.hpp"
+#include "tools/xl/failure.hpp"
+
+#include <csignal>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+#include <functional>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+namespace xylem::xl::test {
+
+using testing::HasSubstr;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr DomId guest{7};
+
+std::string letter(xenstore::Access access)
+{
+    switch (access) {
+    case xenstore::Access::read:
+        return "r";
+    case xenstore::Access::write:
+        return "w";
+    case xenstore::Access::read_write:
+        return "b";
+    default:
+        return "n";
+    }
+}
+
+config::DomainConfig demo_config()
+{
+    config::Settings settings;
+    config::parse("name='demo'\nkernel='/k'\nramdisk='/r'\nextra='quiet'\nmemory=64\nmaxmem=96\nvcpus=1\nmaxvcpus=2\n"
+                  "uuid='6cb1975a-e55d-11f1-9b3c-8eb31e9bf1b3'\n",
+                  "demo.cfg", settings);
+    return config::read_domain_config(settings, "demo.cfg");
+}
+
+}
+
+class StoreTest : public testing::Test {
+public:
+    StoreTest()
+    {
+        std::string name = (std::filesystem::temp_directory_path() / "xl-store.XXXXXX").string();
+        directory_ = mkdtemp(name.data());
+        const std::string path = (directory_ / "socket").string();
+        daemon_ = fork();
+        if (daemon_ == 0) {
+            setenv("XENSTORED_PATH", path.c_str(), 1);
+            execl("build/bin/xenstored", "xenstored", "--no-fork", "--no-domains", "--init-dom0", "--log-file",
+                  (directory_ / "log").c_str(), nullptr);
+            _exit(127);
+        }
+        for (int tries = 0; !store_; ++tries) {
+            try {
+                store_ = std::make_unique<xenstore::Client>(path);
+            } catch (const xenstore::StoreError&) {
+                if (tries == 1000)
+                    throw;
+                std::this_thread::sleep_for(10ms);
+            }
+        }
+    }
+    ~StoreTest() override
+    {
+        store_.reset();
+        kill(daemon_, SIGTERM);
+        waitpid(daemon_, nullptr, 0);
+        std::filesystem::remove_all(directory_);
+    }
+
+    xenstore::Client& store() { return *store_; }
+
+    /// Every node below `path`: "path = value (permissions)", as xenstore-ls -f -p prints them, in the order of their
+    /// names.
+    std::vector<std::string> tree(const std::string& path = "")
+    {
+        std::vector<std::string> lines;
+        if (!path.empty()) {
+            std::string permissions;
+            for (const xenstore::Permission& permission : store().permissions(path))
+                permissions += fmt::format("{}{}{}", permissions.empty() ? "" : ",", letter(permission.access),
+                                           permission.domain.value);
+            lines.push_back(fmt::format("{} = \"{}\" ({})", path, store().read(path), permissions));
+        }
+        for (const std::string& child : store().list(path.empty() ? "/" : path))
+            for (std::string& line : tree(path + "/" + child))
+                lines.push_back(std::move(line));
+        std::sort(lines.begin(), lines.end());
+        return lines;
+    }
+
+    std::string tree_text(const std::string& path) { return fmt::format("{}\n", fmt::join(tree(path), "\n")); }
+
+    void write_domain()
+    {
+        store().transact([](xenstore::StoreView& in) {
+            write_domain_nodes(in, guest, demo_config(), {{Mfn(1000), Mfn(1001)}, Port(1), Port(2)});
+        });
+    }
+
+    config::DiskSpec disk_on_a_file()
+    {
+        const std::filesystem::path file = directory_ / "disk.img";
+        std::ofstream(file) << std::string(4096, 'd');
+        return config::parse_disk_spec(file.string() + ",raw,xvda,w");
+    }
+
+    /// Plays a backend: sets the state of `device` once `when` holds.
+    std::thread backend(const Device& device, const char* state, std::function<bool(xenstore::Client&)> when)
+    {
+        const std::string path = (directory_ / "socket").string();
+        return std::thread([=] {
+            xenstore::Client own(path);
+            while (!when(own))
+                std::this_thread::sleep_for(5ms);
+            own.write(device.backend() + "/state", state);
+        });
+    }
+
+private:
+    std::filesystem::path directory_;
+    pid_t daemon_ = -1;
+    std::unique_ptr<xenstore::Client> store_;
+};
+
+// Values and permissions are those that Debian's xl leaves for the same guest.
+TEST_F(StoreTest, DomainHasItsNodes)
+{
+    write_domain();
+    EXPECT_EQ(tree_text("/local/domain/7"), R"(/local/domain/7 = "" (n0,r7)
+/local/domain/7/attr = "" (n7)
+/local/domain/7/console = "" (n0,r7)
+/local/domain/7/console/backend = "/local/domain/0/backend/console/7/0" (n0,r7)
+/local/domain/7/console/backend-id = "0" (n0,r7)
+/local/domain/7/console/limit = "1048576" (n0,r7)
+/local/domain/7/console/output = "pty" (n0,r7)
+/local/domain/7/console/port = "2" (n0,r7)
+/local/domain/7/console/ring-ref = "1001" (n0,r7)
+/local/domain/7/console/tty = "" (n0,r7)
+/local/domain/7/console/type = "xenconsoled" (n0,r7)
+/local/domain/7/control = "" (n0,r7)
+/local/domain/7/control/feature-poweroff = "" (n7)
+/local/domain/7/control/feature-reboot = "" (n7)
+/local/domain/7/control/feature-suspend = "" (n7)
+/local/domain/7/control/platform-feature-multiprocessor-suspend = "1" (n0,r7)
+/local/domain/7/control/platform-feature-xs_reset_watches = "1" (n0,r7)
+/local/domain/7/control/shutdown = "" (n7)
+/local/domain/7/control/sysrq = "" (n7)
+/local/domain/7/cpu = "" (n0,r7)
+/local/domain/7/cpu/0 = "" (n0,r7)
+/local/domain/7/cpu/0/availability = "online" (n0,r7)
+/local/domain/7/cpu/1 = "" (n0,r7)
+/local/domain/7/cpu/1/availability = "offline" (n0,r7)
+/local/domain/7/data = "" (n7)
+/local/domain/7/device = "" (n0,r7)
+/local/domain/7/device/suspend = "" (n0,r7)
+/local/domain/7/device/suspend/event-channel = "" (n7)
+/local/domain/7/domid = "7" (n0,r7)
+/local/domain/7/drivers = "" (n7)
+/local/domain/7/error = "" (n7)
+/local/domain/7/feature = "" (n7)
+/local/domain/7/memory = "" (n0,r7)
+/local/domain/7/memory/static-max = "98304" (n0,r7)
+/local/domain/7/memory/target = "65536" (n0,r7)
+/local/domain/7/memory/videoram = "0" (n0,r7)
+/local/domain/7/name = "demo" (n0,r7)
+/local/domain/7/store = "" (n0,r7)
+/local/domain/7/store/port = "1" (n0,r7)
+/local/domain/7/store/ring-ref = "1000" (n0,r7)
+/local/domain/7/vm = "/vm/6cb1975a-e55d-11f1-9b3c-8eb31e9bf1b3" (n0,r7)
+)");
+    EXPECT_EQ(store().read("/vm/6cb1975a-e55d-11f1-9b3c-8eb31e9bf1b3/image/cmdline"), "quiet");
+}
+
+TEST_F(StoreTest, DiskHasAFrontendThatTheGuestOwnsAndABackendThatItReads)
+{
+    const config::DiskSpec disk = config::parse_disk_spec("/dev/loop0,raw,xvda,w");
+    store().transact([&](xenstore::StoreView& in) { write_disk(in, guest, disk, {true, 0x700}, Bootable::yes); });
+    EXPECT_EQ(tree_text("/local/domain/0/backend/vbd/7/51712"), R"(/local/domain/0/backend/vbd/7/51712 = "" (n0,r7)
+/local/domain/0/backend/vbd/7/51712/bootable = "1" (n0,r7)
+/local/domain/0/backend/vbd/7/51712/dev = "xvda" (n0,r7)
+/local/domain/0/backend/vbd/7/51712/device-type = "disk" (n0,r7)
+/local/domain/0/backend/vbd/7/51712/discard-enable = "1" (n0,r7)
+/local/domain/0/backend/vbd/7/51712/frontend = "/local/domain/7/device/vbd/51712" (n0,r7)
+/local/domain/0/backend/vbd/7/51712/frontend-id = "7" (n0,r7)
+/local/domain/0/backend/vbd/7/51712/mode = "w" (n0,r7)
+/local/domain/0/backend/vbd/7/51712/online = "1" (n0,r7)
+/local/domain/0/backend/vbd/7/51712/params = "/dev/loop0" (n0,r7)
+/local/domain/0/backend/vbd/7/51712/physical-device = "7:0" (n0,r7)
+/local/domain/0/backend/vbd/7/51712/removable = "0" (n0,r7)
+/local/domain/0/backend/vbd/7/51712/specification = "xen" (n0,r7)
+/local/domain/0/backend/vbd/7/51712/state = "1" (n0,r7)
+/local/domain/0/backend/vbd/7/51712/type = "phy" (n0,r7)
+)");
+    EXPECT_EQ(tree_text("/local/domain/7/device/vbd/51712"), R"(/local/domain/7/device/vbd/51712 = "" (n7,r0)
+/local/domain/7/device/vbd/51712/backend = "/local/domain/0/backend/vbd/7/51712" (n7,r0)
+/local/domain/7/device/vbd/51712/backend-id = "0" (n7,r0)
+/local/domain/7/device/vbd/51712/device-type = "disk" (n7,r0)
+/local/domain/7/device/vbd/51712/protocol = "x86_64-abi" (n7,r0)
+/local/domain/7/device/vbd/51712/state = "1" (n7,r0)
+/local/domain/7/device/vbd/51712/trusted = "1" (n7,r0)
+/local/domain/7/device/vbd/51712/virtual-device = "51712" (n7,r0)
+)");
+}
+
+TEST_F(StoreTest, InterfaceTellsTheGuestItsAddressAndMtu)
+{
+    const config::VifSpec vif = complete(config::parse_vif_spec("mac=00:16:3e:00:00:01,rate=10Mb/s"), 3);
+    store().transact([&](xenstore::StoreView& in) { write_vif(in, guest, vif); });
+    const std::string front = tree_text("/local/domain/7/device/vif/3");
+    EXPECT_THAT(front, HasSubstr("/mac = \"00:16:3e:00:00:01\" (n7,r0)"));
+    EXPECT_THAT(front, HasSubstr("/mtu = \"1500\" (n0,r7)"));
+    const std::string back = tree_text("/local/domain/0/backend/vif/7/3");
+    EXPECT_THAT(back, HasSubstr("/bridge = \"xenbr0\" (n0,r7)"));
+    EXPECT_THAT(back, HasSubstr("/rate = \"62500,50000\" (n0,r7)"));
+    EXPECT_THAT(back, HasSubstr("/handle = \"3\" (n0,r7)"));
+}
+
+TEST_F(StoreTest, MadeUpAddressesAreOfXensRangeAndNotMulticast)
+{
+    const config::VifSpec vif = complete({}, 0);
+    EXPECT_THAT(config::text_of(*vif.mac), testing::StartsWith("00:16:3e:"));
+    EXPECT_LT((*vif.mac)[3], 0x80);
+}
+
+TEST_F(StoreTest, RemovalOfDevicesAndDomainLeavesTheStoreAsItWas)
+{
+    store().make("/vm");
+    store().make("/libxl");
+    const auto before = tree();
+    write_domain();
+    store().transact([](xenstore::StoreView& in) {
+        write_disk(in, guest, config::parse_disk_spec("/dev/loop0,raw,xvda,w"), {true, 0x700}, Bootable::yes);
+        write_vif(in, guest, complete({}, 0));
+    });
+    const std::vector<Device> devices = devices_of(store(), guest);
+    EXPECT_EQ(devices.size(), 3U);
+    std::vector<std::thread> backends;
+    for (const Device& device : devices)
+        if (device.kind != "console")
+            backends.push_back(backend(device, "6", [=](xenstore::Client& client) {
+                return client.find(device.backend() + "/state") == "5" && !client.find(device.frontend());
+            }));
+    remove_devices(store(), devices, Removal::forced);
+    for (std::thread& thread : backends)
+        thread.join();
+    store().transact([](xenstore::StoreView& in) { remove_domain_nodes(in, guest); });
+    EXPECT_EQ(tree(), before);
+}
+
+TEST_F(StoreTest, BackendThatTakesADeviceUpEndsTheWait)
+{
+    Device device;
+    store().transact([&](xenstore::StoreView& in) {
+        device = write_disk(in, guest, config::parse_disk_spec("/dev/loop0,raw,xvda,w"), {}, Bootable::no);
+    });
+    std::thread taker = backend(device, "2", [](xenstore::Client&) { return true; });
+    EXPECT_NO_THROW(wait_for_backends(store(), {device}));
+    taker.join();
+}
+
+TEST_F(StoreTest, WhatABackendComplainsOfIsTold)
+{
+    Device device;
+    store().transact([&](xenstore::StoreView& in) {
+        device = write_disk(in, guest, config::parse_disk_spec("/dev/loop0,raw,xvda,w"), {}, Bootable::no);
+    });
+    store().write(device.backend() + "/hotplug-error", "the disk is on fire");
+    try {
+        wait_for_backends(store(), {device});
+        FAIL();
+    } catch (const Failure& failure) {
+        EXPECT_STREQ(failure.what(), "the backend cannot serve disk 51712 of domain 7: the disk is on fire");
+    }
+}
+
+TEST_F(StoreTest, DiskThatAnotherGuestMayWriteToIsRefused)
+{
+    config::DiskSpec disk = disk_on_a_file();
+    EXPECT_FALSE(check_disk(store(), disk).is_block_device);
+    store().transact([&](xenstore::StoreView& in) { write_disk(in, guest, disk, {}, Bootable::no); });
+    EXPECT_THROW(check_disk(store(), disk), Failure);
+    disk.read_only = true;
+    EXPECT_THROW(check_disk(store(), disk), Failure);
+    store().write("/local/domain/0/backend/vbd/7/51712/mode", "r");
+    EXPECT_NO_THROW(check_disk(store(), disk)) << "readers may share";
+}
+
+TEST_F(StoreTest, DisksThatCannotBeServedAreRefusedByName)
+{
+    const auto complaint = [&](const std::string& spec) -> std::string {
+        try {
+            check_disk(store(), config::parse_disk_spec(spec));
+        } catch (const Failure& failure) {
+            return failure.what();
+        }
+        return "no complaint";
+    };
+    const std::string file = disk_on_a_file().target;
+    EXPECT_EQ(complaint("/nonexistent,raw,xvda,w"), "cannot use disk '/nonexistent': No such file or directory");
+    EXPECT_THAT(complaint("/dev/null,raw,xvda,w"), HasSubstr("neither a file nor a block device"));
+    EXPECT_THAT(complaint(file + ",qcow2,xvda,w"), HasSubstr("the format 'qcow2' is not served yet"));
+    EXPECT_THAT(complaint(file + ",raw,xvda,w,script=block-iscsi"), HasSubstr("block-iscsi"));
+    EXPECT_THAT(complaint(file + ",raw,xvda,w,backend=driver"), HasSubstr("outside of domain 0"));
+    EXPECT_THAT(complaint(file + ",raw,xvda,w,backendtype=phy"), HasSubstr("is no block device"));
+    EXPECT_EQ(complaint(file + ",raw,xvda,w,script=block"), "no complaint");
+    std::ofstream(file, std::ios::trunc) << "short";
+    EXPECT_THAT(complaint(file + ",raw,xvda,w"), HasSubstr("less than one sector"));
+}
+
+}
