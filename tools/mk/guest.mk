@@ -25,5 +25,6 @@ $(BUILD)/tests/guest/%.elf: $(GUEST_OBJ)/tests/guest/%/main.o $(GUEST_KERNEL_OBJ
 	@ld -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none \
 	    -T frontends/guest/guest.lds $(GUEST_KERNEL_OBJECTS) $< -o $@
 
+.SECONDARY: $(GUEST_KERNEL_OBJECTS)
 .PRECIOUS: $(GUEST_OBJ)/%.o
 -include $(GUEST_KERNEL_OBJECTS:.o=.d) $(patsubst %,$(GUEST_OBJ)/tests/guest/%/main.d,$(GUEST_TESTS))
