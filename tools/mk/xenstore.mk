@@ -24,3 +24,6 @@ $(eval $(call unit_test,xenstore_store,$(addprefix tests/unit/xenstore/,store_te
 $(eval $(call unit_test,xenstore_model,tests/unit/xenstore/model_test.cpp tests/unit/xenstore/store_test.cpp $(XENSTORE_STORE),,-lfmt))
 $(eval $(call unit_test,xenstore_ring,tests/unit/xenstore/ring_test.cpp tests/unit/xenstore/store_test.cpp \
   $(addprefix xenstore/daemon/,log.cpp ring_link.cpp session.cpp) $(XENSTORE_STORE),,-lfmt))
+$(eval $(call unit_test,xenstore_daemon,tests/unit/xenstore/daemon_test.cpp $(XENSTORE_CLIENT) \
+  $(addprefix xenstore/store/,message.cpp path.cpp permissions.cpp),,))
+$(BUILD)/tests/unit/xenstore_daemon: | $(BUILD)/bin/xenstored $(XENSTORE_NAMES)

@@ -81,11 +81,14 @@ int go_to_background()
     return ends[1];
 }
 
-void leave_terminal()
+/// Standard error stays if the log is there.
+void leave_terminal(const Options& options)
 {
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     dup2(null, 0);
     dup2(null, 1);
+    if (!options.log_file.empty())
+        dup2(null, 2);
     if (chdir("/") < 0)
         give_up_with_errno("chdir /");
 }
@@ -142,7 +145,7 @@ int serve(const Options& options)
     Daemon daemon(options, log, listener);
     write_pid(options);
     if (parent >= 0) {
-        leave_terminal();
+        leave_terminal(options);
         const char served = 0;
         (void)!write(parent, &served, 1);
         close(parent);
