@@ -1,7 +1,8 @@
-// What the filter takes for a branch: an opcode E8 or E9 whose 32-bit operand has a top byte of 00 or FF, so that the target
-// is near. Opcodes cluster, and an E8 may as well be part of another's operand; the filter therefore remembers in which of
-// the three bytes before this one an opcode stands that it left alone, and lets that veto or bend the conversion. Both
-// sides must remember alike, so this follows the format to the letter. (The .xz file format 1.2.0, 5.3.2)
+// What the filter takes for a branch: an opcode E8 or E9 whose 32-bit operand has a top byte of 00 or FF, so that the
+// target is near. Opcodes cluster, and an E8 may as well be part of another's operand; the filter therefore remembers
+// in which of the three bytes before this one an opcode stands that it left alone, and lets that veto or bend the
+// conversion. Both sides must remember alike, so this follows the format to the letter. (The .xz file
+// format 1.2.0, 5.3.2)
 
 #include "hypervisor/boot/bcj_x86.hpp"
 
@@ -55,8 +56,8 @@ size_t find_branch(std::span<const u8> bytes, size_t at, size_t end)
     return at < end ? at : end;
 }
 
-/// The target of the branch at `position`, made relative again. `skipped` is how far back an opcode left alone stands, 0 if
-/// there is none: its top operand byte lies in ours and must not have come out as 00 or FF.
+/// The target of the branch at `position`, made relative again. `skipped` is how far back an opcode left alone stands,
+/// 0 if there is none: its top operand byte lies in ours and must not have come out as 00 or FF.
 u32 relative_target(u32 absolute, u32 position, unsigned skipped)
 {
     u32 origin = position + branch_bytes;

@@ -15,9 +15,8 @@ struct BzImagePayload {
     size_t unpacked_size = 0;
 };
 
-enum class [[nodiscard]] BzImageError : u8 {
-    None,
-    NotABzImage,
+enum class [[nodiscard]] BzImageError : u8{
+    None, NotABzImage,
     TooOld,    // boot protocol before 2.08 does not say where the payload lies
     Truncated, // the payload lies beyond the end of the file
 };

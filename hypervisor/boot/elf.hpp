@@ -12,16 +12,16 @@
 
 namespace xylem::boot {
 
-enum class [[nodiscard]] ElfError : u8 {
+enum class [[nodiscard]] ElfError : u8{
     None,
     NotElf,
-    NotX86_64,          // another class, byte order, machine or type
-    BadProgramHeaders,  // the table lies outside the file, or has entries of a wrong size
+    NotX86_64,         // another class, byte order, machine or type
+    BadProgramHeaders, // the table lies outside the file, or has entries of a wrong size
     TooManySegments,
     SegmentOutsideFile, // a segment's bytes lie outside the file, or it shrinks in memory
     SegmentsOverlap,    // in pseudo-physical memory
     NoSegments,
-    BadNotes,           // a note runs over its segment's end, or has a value of a wrong size
+    BadNotes, // a note runs over its segment's end, or has a value of a wrong size
 };
 
 const char* describe(ElfError error);

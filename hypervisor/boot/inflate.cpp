@@ -10,8 +10,8 @@ constexpr u16 length_base[length_symbols] = {3,  4,  5,  6,  7,  8,  9,  10, 11,
                                              31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
 constexpr u8 length_extra[length_symbols] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
                                              2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
-constexpr u16 distance_base[distance_symbols] = {1,   2,   3,   4,   5,   7,    9,    13,   17,   25,
-                                                 33,  49,  65,  97,  129, 193,  257,  385,  513,  769,
+constexpr u16 distance_base[distance_symbols] = {1,    2,    3,    4,    5,    7,    9,    13,    17,    25,
+                                                 33,   49,   65,   97,   129,  193,  257,  385,   513,   769,
                                                  1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
 constexpr u8 distance_extra[distance_symbols] = {0, 0, 0, 0, 1, 1, 2, 2,  3,  3,  4,  4,  5,  5,  6,
                                                  6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13};
@@ -87,7 +87,7 @@ bool build(PrefixCode& code, std::span<const u8> lengths, Completeness completen
     const unsigned used = static_cast<unsigned>(lengths.size()) - code.count[0];
     code.count[0] = 0;
     u16 first[PrefixCode::longest + 2] = {}, next[PrefixCode::longest + 2] = {}; // per length: index in `sorted`, code
-    int left = 1;                                                               // codes of this length yet to be given
+    int left = 1;                                                                // codes of this length yet to be given
     for (unsigned length = 1; length <= PrefixCode::longest; ++length) {
         left = 2 * left - code.count[length];
         if (left < 0)

@@ -1,8 +1,8 @@
 // LZMA2 decoder, made for a low count of instructions: a kernel's 66 MB are unpacked at every boot.
 //
-// Three things make it fast. The range coder lives in locals of one function. The output is the dictionary, so that a match
-// is one copy, eight bytes a step. And input is bounds-checked once a symbol, not once a byte: a symbol takes at most
-// `symbol_input_max` bytes, and a packed chunk without that many bytes behind it cannot be part of a whole file.
+// Three things make it fast. The range coder lives in locals of one function. The output is the dictionary, so that a
+// match is one copy, eight bytes a step. And input is bounds-checked once a symbol, not once a byte: a symbol takes at
+// most `symbol_input_max` bytes, and a packed chunk without that many bytes behind it cannot be part of a whole file.
 // (The .xz file format 1.2.0; LZMA specification by Igor Pavlov, public domain)
 
 #include "hypervisor/boot/lzma2.hpp"
@@ -70,8 +70,8 @@ struct RangeCoder {
         return one;
     }
 
-    /// One step down a bit tree: `node` becomes its left or right child. By far the most frequent operation, and a third
-    /// shorter in this form than compilers make it: bit() with node = 2 * node + bit.
+    /// One step down a bit tree: `node` becomes its left or right child. By far the most frequent operation, and a
+    /// third shorter in this form than compilers make it: bit() with node = 2 * node + bit.
     XYLEM_INLINE u64 descend(u16* tree, u64 node)
     {
         u64 odds, bound;
@@ -180,8 +180,8 @@ XYLEM_INLINE void copy_match(u8* to, size_t distance, size_t length)
 {
     u8* const end = to + length;
     const u8* from = to - distance;
-    // A source nearer than a word repeats. Each step writes one whole period (and some bytes that the next step overwrites),
-    // after which the source lies two periods behind.
+    // A source nearer than a word repeats. Each step writes one whole period (and some bytes that the next step
+    // overwrites), after which the source lies two periods behind.
     while (distance < 8) {
         store8(to, load8(from));
         to += distance;
@@ -196,8 +196,8 @@ XYLEM_INLINE void copy_match(u8* to, size_t distance, size_t length)
 
 enum class ChunkStatus : u8 { Done, Corrupt };
 
-/// Decodes one LZMA chunk: dictionary[position..limit) from in[0..packed). The input is readable for symbol_input_max bytes
-/// more; the output ends at `room`.
+/// Decodes one LZMA chunk: dictionary[position..limit) from in[0..packed). The input is readable for symbol_input_max
+/// bytes more; the output ends at `room`.
 ChunkStatus decode_chunk(const u8* in, size_t packed, u8* dictionary, size_t position, size_t limit, size_t room,
                          LzmaModel& model, LzmaState& kept)
 {
@@ -205,7 +205,8 @@ ChunkStatus decode_chunk(const u8* in, size_t packed, u8* dictionary, size_t pos
     if (packed < 5 || in[0] != 0)
         return ChunkStatus::Corrupt;
     RangeCoder coder{in + 5, 0xffffffff,
-                     static_cast<u32>(in[1]) << 24 | static_cast<u32>(in[2]) << 16 | static_cast<u32>(in[3]) << 8 | in[4]};
+                     static_cast<u32>(in[1]) << 24 | static_cast<u32>(in[2]) << 16 | static_cast<u32>(in[3]) << 8 |
+                         in[4]};
     u32 state = kept.state;
     u32 rep0 = kept.rep0, rep1 = kept.rep1, rep2 = kept.rep2, rep3 = kept.rep3;
     const u32 context_bits = kept.literal_context_bits, context_shift = 8 - context_bits;
@@ -221,15 +222,15 @@ ChunkStatus decode_chunk(const u8* in, size_t packed, u8* dictionary, size_t pos
 
         if (!coder.bit(model.is_match[state][position_state])) {
             u32 previous = position != 0 ? dictionary[position - 1] : 0;
-            u32 context = ((static_cast<u32>(position) & literal_position_mask) << context_bits) +
-                          (previous >> context_shift);
+            u32 context =
+                ((static_cast<u32>(position) & literal_position_mask) << context_bits) + (previous >> context_shift);
             u16* probabilities = model.literal[context];
             if (state < first_match_state) {
                 dictionary[position] = static_cast<u8>(coder.tree<8>(probabilities));
                 state = state <= 3 ? 0 : state - 3;
             } else {
-                // After a match the byte at the match's distance is known not to follow. It chooses the tree for as long as
-                // the bits agree with it; from the first that differs on, the plain tree goes on.
+                // After a match the byte at the match's distance is known not to follow. It chooses the tree for as
+                // long as the bits agree with it; from the first that differs on, the plain tree goes on.
                 u32 expected = dictionary[position - rep0 - 1];
                 u64 node = 1;
                 do {

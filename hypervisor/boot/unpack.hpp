@@ -5,7 +5,7 @@
 
 namespace xylem::boot {
 
-enum class [[nodiscard]] UnpackError : u8 {
+enum class [[nodiscard]] UnpackError : u8{
     None,
     NotThisFormat,     // the magic number is another's
     Truncated,         // the input ends too early

@@ -1,5 +1,5 @@
-// The container: stream header, blocks, index, footer. Every header has a CRC32, and the index repeats the blocks' sizes, so
-// that damage is noticed before the unpacked data is used. (The .xz file format 1.2.0)
+// The container: stream header, blocks, index, footer. Every header has a CRC32, and the index repeats the blocks'
+// sizes, so that damage is noticed before the unpacked data is used. (The .xz file format 1.2.0)
 
 #include "hypervisor/boot/xz.hpp"
 

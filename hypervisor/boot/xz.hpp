@@ -1,5 +1,5 @@
-// Unpacks .xz files: one stream of LZMA2 blocks, with or without the x86 branch filter, checked by CRC32, CRC64 or nothing.
-// That is what `xz --x86 --lzma2 --check=crc32` makes of a kernel.
+// Unpacks .xz files: one stream of LZMA2 blocks, with or without the x86 branch filter, checked by CRC32, CRC64 or
+// nothing. That is what `xz --x86 --lzma2 --check=crc32` makes of a kernel.
 #pragma once
 
 #include "hypervisor/base/types.hpp"
@@ -20,7 +20,8 @@ struct XzWorkspace {
 
 bool is_xz(std::span<const u8> in);
 
-/// Unpacks the stream that `in` begins with. What follows the stream is left alone; `input_used` says where that begins.
+/// Unpacks the stream that `in` begins with. What follows the stream is left alone; `input_used` says where that
+/// begins.
 UnpackResult unpack_xz(std::span<const u8> in, std::span<u8> out, XzWorkspace& workspace);
 
 }

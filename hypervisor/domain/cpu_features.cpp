@@ -11,6 +11,8 @@ struct Dependency {
     u32 needed, feature;
 };
 
+// Grouped by what is needed.
+// clang-format off
 constexpr Dependency dependencies[] = {
     {apic, x2apic}, {apic, tsc_deadline},
     {tsc, tsc_deadline}, {tsc, itsc}, {tsc, rdtscp},
@@ -35,6 +37,7 @@ constexpr Dependency dependencies[] = {
     {rtm, tsxldtrk},
     {ibrsb, stibp}, {ibrsb, ssbd}, {ibrsb, intel_psfd},
 };
+// clang-format on
 
 }
 

@@ -1,7 +1,7 @@
 // How the machine's policies come from its CPUID, and a guest's from those.
 //
-// Each step only takes away from what the machine has, with a few exceptions that are written out: topology bits, which are
-// the builder's to choose, and bits that merely tell of a flaw or of a mitigation that is safe to believe in.
+// Each step only takes away from what the machine has, with a few exceptions that are written out: topology bits, which
+// are the builder's to choose, and bits that merely tell of a flaw or of a mitigation that is safe to believe in.
 
 #include "hypervisor/domain/cpu_policy.hpp"
 
@@ -32,8 +32,10 @@ CpuVendor vendor_of(const CpuidResult& leaf0)
         CpuVendor vendor;
     };
     constexpr Name names[] = {
-        {0x756e6547, 0x6c65746e, 0x49656e69, CpuVendor::Intel},   {0x68747541, 0x444d4163, 0x69746e65, CpuVendor::Amd},
-        {0x6f677948, 0x656e6975, 0x6e65476e, CpuVendor::Hygon},   {0x746e6543, 0x736c7561, 0x48727561, CpuVendor::Centaur},
+        {0x756e6547, 0x6c65746e, 0x49656e69, CpuVendor::Intel},
+        {0x68747541, 0x444d4163, 0x69746e65, CpuVendor::Amd},
+        {0x6f677948, 0x656e6975, 0x6e65476e, CpuVendor::Hygon},
+        {0x746e6543, 0x736c7561, 0x48727561, CpuVendor::Centaur},
         {0x68532020, 0x20206961, 0x68676e61, CpuVendor::Shanghai},
     };
     for (const Name& name : names)
@@ -67,8 +69,8 @@ void read_subleaves(CpuPolicy& policy, const CpuidSource& cpuid)
     if (max >= 0xd) {
         policy.xstate[0] = cpuid(0xd, 0);
         policy.xstate[1] = cpuid(0xd, 1);
-        u64 states = (u64{policy.xstate[0].d} << 32 | policy.xstate[0].a) |
-                     (u64{policy.xstate[1].d} << 32 | policy.xstate[1].c);
+        u64 states =
+            (u64{policy.xstate[0].d} << 32 | policy.xstate[0].a) | (u64{policy.xstate[1].d} << 32 | policy.xstate[1].c);
         for (u32 i = 2; i < CpuPolicy::xstate_subleaves; ++i)
             if (states >> i & 1)
                 policy.xstate[i] = cpuid(0xd, i);
@@ -133,8 +135,8 @@ void rebuild_xstate(CpuPolicy& policy, const CpuPolicy& raw)
 /// Leaves that speak of this very machine, or of what the hypervisor keeps to itself.
 void drop_machine_details(CpuPolicy& policy)
 {
-    policy.basic[1].a &= 0x0fff0fff;   // the processor type
-    policy.basic[1].b &= 0x00ffffff;   // the APIC id
+    policy.basic[1].a &= 0x0fff0fff;              // the processor type
+    policy.basic[1].b &= 0x00ffffff;              // the APIC id
     for (u32 leaf : {5u, 6u, 8u, 9u, 0xau, 0xcu}) // MONITOR, power, none, DCA, performance counters, none
         policy.basic[leaf] = CpuidResult{};
     for (CpuidResult& level : policy.topology)
@@ -158,7 +160,7 @@ void drop_machine_details(CpuPolicy& policy)
         for (u32 i = 0x1b; i <= 0x20; ++i) // IBS, LWP, caches, topology, encryption, quality of service
             extended[i] = CpuidResult{};
     } else {
-        policy.basic[3] = CpuidResult{}; // the serial number
+        policy.basic[3] = CpuidResult{};                                                     // the serial number
         policy.basic[2].a = (policy.basic[2].a & ~0xffu) | (policy.basic[2].a != 0 ? 1 : 0); // one query
         extended[0].b = extended[0].c = extended[0].d = 0;
         extended[1].a = extended[1].b = 0;
@@ -200,9 +202,9 @@ void make_host(CpuPolicy& host, const CpuPolicy& raw, const MachineFacts& facts)
 }
 
 /// Features whose MSRs the hypervisor does not switch between guests: not to be shown to any.
-constexpr u32 not_offered[] = {feature::ibrsb, feature::stibp,    feature::ssbd, feature::intel_psfd,
-                               feature::ibpb,  feature::ibpb_ret, feature::sbpb, feature::ibpb_brtype,
-                               feature::dbext};
+constexpr u32 not_offered[] = {feature::ibrsb,      feature::stibp,       feature::ssbd,
+                               feature::intel_psfd, feature::ibpb,        feature::ibpb_ret,
+                               feature::sbpb,       feature::ibpb_brtype, feature::dbext};
 
 /// What every policy of PV guests shares: from the features of `from`, those of `allowed`.
 FeatureSet guest_features(const CpuPolicy& from, const FeatureSet& allowed)

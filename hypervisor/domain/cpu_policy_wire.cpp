@@ -1,4 +1,5 @@
-// CPU policies as tools read and write them: a list of leaves and one of MSRs. (xen/include/public/domctl.h, set_cpu_policy)
+// CPU policies as tools read and write them: a list of leaves and one of MSRs. (xen/include/public/domctl.h,
+// set_cpu_policy)
 
 #include "hypervisor/domain/cpu_policy.hpp"
 

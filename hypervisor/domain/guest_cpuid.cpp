@@ -22,7 +22,7 @@ CpuidResult basic_leaf(const CpuPolicy& policy, u32 leaf, u32 subleaf)
         return subleaf < CpuPolicy::cache_subleaves ? policy.cache[subleaf] : CpuidResult{};
     case 7:
         return subleaf < CpuPolicy::feature_subleaves && subleaf <= policy.feature[0].a ? policy.feature[subleaf]
-                                                                                       : CpuidResult{};
+                                                                                        : CpuidResult{};
     case 0xb:
         return subleaf < CpuPolicy::topology_subleaves ? policy.topology[subleaf] : CpuidResult{};
     case 0xd:
@@ -32,8 +32,8 @@ CpuidResult basic_leaf(const CpuPolicy& policy, u32 leaf, u32 subleaf)
     }
 }
 
-/// Leaf 1. A PV kernel that asks by the prefix must learn of XSAVE before it has set CR4.OSXSAVE: kernels of old look for
-/// both bits at once.
+/// Leaf 1. A PV kernel that asks by the prefix must learn of XSAVE before it has set CR4.OSXSAVE: kernels of old look
+/// for both bits at once.
 void adjust_features(CpuidResult& leaf, const CpuPolicy& policy, const CpuPolicies& machine,
                      const GuestCpuidContext& context)
 {
@@ -88,8 +88,8 @@ CpuidResult time_leaf(const CpuPolicies& machine, const GuestCpuidContext& conte
         return {flags, context.tsc_mode, context.tsc_khz, context.tsc_incarnation};
     }
     case 1:
-        return {static_cast<u32>(context.tsc_offset), static_cast<u32>(context.tsc_offset >> 32), context.tsc_to_system_mul,
-                static_cast<u32>(i32{context.tsc_shift})};
+        return {static_cast<u32>(context.tsc_offset), static_cast<u32>(context.tsc_offset >> 32),
+                context.tsc_to_system_mul, static_cast<u32>(i32{context.tsc_shift})};
     case 2:
         return {context.host_tsc_khz, 0, 0, 0};
     default:

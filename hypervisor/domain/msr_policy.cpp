@@ -1,5 +1,5 @@
-// The MSRs by groups: segment bases and the like, machine check, Intel's, AMD's, the hypervisor's own. Each group takes an
-// index or passes it on; an index that none takes faults.
+// The MSRs by groups: segment bases and the like, machine check, Intel's, AMD's, the hypervisor's own. Each group takes
+// an index or passes it on; an index that none takes faults.
 
 #include "hypervisor/domain/msr_policy.hpp"
 
@@ -23,15 +23,15 @@ constexpr u32 efer = 0xc0000080, fs_base = 0xc0000100, gs_base = 0xc0000101, ker
 constexpr u32 k7_counter_first = 0xc0010000, k7_counter_last = 0xc0010007, syscfg = 0xc0010010, hwcr = 0xc0010015,
               iorr_first = 0xc0010016, top_mem = 0xc001001a, top_mem2 = 0xc001001d, nb_config = 0xc001001f,
               fidvid_control = 0xc0010041, fidvid_status = 0xc0010042, pstate_first = 0xc0010061,
-              pstate_last = 0xc001006b, tseg_base = 0xc0010112, tseg_mask = 0xc0010113, fam15_counter_first = 0xc0010200,
-              fam15_counter_last = 0xc001020b, de_config = 0xc0011029;
+              pstate_last = 0xc001006b, tseg_base = 0xc0010112, tseg_mask = 0xc0010113,
+              fam15_counter_first = 0xc0010200, fam15_counter_last = 0xc001020b, de_config = 0xc0011029;
 }
 
 // The page attribute table that every PV guest runs with: WB WT UC- UC WC WP UC UC.
 constexpr u64 page_attribute_table = 0x0000050100070406;
 constexpr u64 apic_base_value = 0xfee00800, apic_base_boot_processor = 0x100;
-constexpr u64 misc_enable_hidden = 1u << 7 | 1u << 18;                 // performance monitoring, MONITOR
-constexpr u64 misc_enable_shown = 1u << 11 | 1u << 12 | 1u << 23;      // no branch traces, no sampling, no xTPR messages
+constexpr u64 misc_enable_hidden = 1u << 7 | 1u << 18;            // performance monitoring, MONITOR
+constexpr u64 misc_enable_shown = 1u << 11 | 1u << 12 | 1u << 23; // no branch traces, no sampling, no xTPR messages
 constexpr u64 efer_svme = 1u << 12;
 constexpr u64 syscfg_shown = 1u << 18 | 1u << 20 | 1u << 21 | 1u << 22; // those that tell of memory's layout
 constexpr u64 de_config_lfence_dispatch = 1u << 1;
@@ -293,9 +293,8 @@ bool write_is_dropped(u32 index, const MsrContext& context)
         return true;
     if (is_intel(context))
         return index == msr::perf_control;
-    return is_amd(context) && (index == msr::hwcr || index == msr::fidvid_control ||
-                               index == msr::fidvid_status || index == msr::de_config ||
-                               within(index, msr::pstate_first, msr::pstate_last));
+    return is_amd(context) && (index == msr::hwcr || index == msr::fidvid_control || index == msr::fidvid_status ||
+                               index == msr::de_config || within(index, msr::pstate_first, msr::pstate_last));
 }
 
 /// MSRs that exist here, though the access at hand is refused: no leniency for those.

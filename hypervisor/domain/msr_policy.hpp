@@ -1,7 +1,8 @@
 // What a PV guest's RDMSR and WRMSR come to.
 //
-// A decision, not the deed: most MSRs have a value that follows from the guest's CPU policy and a little state of its vCPU;
-// for the rest the caller is told what to do. Xen 4.17's answers, down to which writes are silently dropped: kernels probe.
+// A decision, not the deed: most MSRs have a value that follows from the guest's CPU policy and a little state of its
+// vCPU; for the rest the caller is told what to do. Xen 4.17's answers, down to which writes are silently dropped:
+// kernels probe.
 #pragma once
 
 #include "hypervisor/base/types.hpp"

@@ -1,5 +1,5 @@
-// The decoder. Prefixes, then one opcode byte of three maps, then ModRM, SIB, displacement and immediate as the opcode asks.
-// (Intel SDM volume 2, chapter 2 and appendix A; AMD APM volume 3)
+// The decoder. Prefixes, then one opcode byte of three maps, then ModRM, SIB, displacement and immediate as the opcode
+// asks. (Intel SDM volume 2, chapter 2 and appendix A; AMD APM volume 3)
 
 #include "hypervisor/arch/x86_64/decode.hpp"
 
@@ -107,14 +107,18 @@ u8 Decoder::prefixes()
         if (fetch_.exhausted())
             return 0;
         switch (byte) {
-        case 0x26: case 0x2e: case 0x36: case 0x3e:
+        case 0x26:
+        case 0x2e:
+        case 0x36:
+        case 0x3e:
             // In 64-bit mode these four are null prefixes, and do not undo an earlier FS or GS.
             if (!long_mode_) {
                 out_.memory.segment = static_cast<Segment>(byte >> 3 & 3);
                 segment_given_ = true;
             }
             break;
-        case 0x64: case 0x65:
+        case 0x64:
+        case 0x65:
             out_.memory.segment = byte == 0x64 ? Segment::Fs : Segment::Gs;
             segment_given_ = true;
             break;
@@ -156,6 +160,8 @@ bool Decoder::run()
     return opcode == 0x0f ? two_byte() : one_byte(opcode);
 }
 
+// Two tables, a row to the line.
+// clang-format off
 bool Decoder::one_byte(u8 opcode)
 {
     switch (opcode) {
@@ -216,14 +222,18 @@ bool Decoder::two_byte()
     default: return false;
     }
 }
+// clang-format on
 
 /// 0F 01 holds many instructions told apart by the whole ModRM byte.
 bool Decoder::group_0f01()
 {
     switch (fetch_.byte()) {
-    case 0xd1: return !mandatory_prefix() && plain(Operation::Xsetbv);
-    case 0xf9: return plain(Operation::Rdtscp);
-    default: return false;
+    case 0xd1:
+        return !mandatory_prefix() && plain(Operation::Xsetbv);
+    case 0xf9:
+        return plain(Operation::Rdtscp);
+    default:
+        return false;
     }
 }
 
@@ -319,7 +329,8 @@ bool Decoder::unary_group(u8 opcode)
     ModRm m = modrm();
     if (step ? m.reg > 1 : m.reg != 2 && m.reg != 3)
         return false;
-    out_.operation = step ? (m.reg == 0 ? Operation::Inc : Operation::Dec) : (m.reg == 2 ? Operation::Not : Operation::Neg);
+    out_.operation =
+        step ? (m.reg == 0 ? Operation::Inc : Operation::Dec) : (m.reg == 2 ? Operation::Not : Operation::Neg);
     return memory_operand(m);
 }
 

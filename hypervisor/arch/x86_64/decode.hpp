@@ -1,8 +1,8 @@
 // Decoder for the x86-64 instructions that the hypervisor carries out in a guest's place.
 //
-// Two families: privileged instructions that a guest in ring 3 cannot execute (#GP), and ordinary instructions that write
-// memory, for writes to read-only page tables (#PF). All else is refused, and the caller hands the guest its fault.
-// The bytes come from the guest and must be a copy: the decoder reads each of them as often as it likes.
+// Two families: privileged instructions that a guest in ring 3 cannot execute (#GP), and ordinary instructions that
+// write memory, for writes to read-only page tables (#PF). All else is refused, and the caller hands the guest its
+// fault. The bytes come from the guest and must be a copy: the decoder reads each of them as often as it likes.
 #pragma once
 
 #include "hypervisor/base/types.hpp"
@@ -72,8 +72,8 @@ constexpr bool writes_memory(Operation operation)
 
 /// A general register by its number in an instruction: 0 rax, 1 rcx, 2 rdx, 3 rbx, 4 rsp, 5 rbp, 6 rsi, 7 rdi, 8..15.
 using RegisterNumber = u8;
-inline constexpr RegisterNumber reg_rax = 0, reg_rcx = 1, reg_rdx = 2, reg_rbx = 3, reg_rsp = 4, reg_rbp = 5, reg_rsi = 6,
-                                reg_rdi = 7, no_register = 0xff;
+inline constexpr RegisterNumber reg_rax = 0, reg_rcx = 1, reg_rdx = 2, reg_rbx = 3, reg_rsp = 4, reg_rbp = 5,
+                                reg_rsi = 6, reg_rdi = 7, no_register = 0xff;
 
 /// The segment whose base is added: in 64-bit mode only FS and GS have one.
 enum class Segment : u8 { Es, Cs, Ss, Ds, Fs, Gs };
@@ -84,7 +84,8 @@ enum class Repeat : u8 {
     Rep,   // F3
 };
 
-/// The parts of an effective address. Their sum is cut to the instruction's address size, then the segment's base is added.
+/// The parts of an effective address. Their sum is cut to the instruction's address size, then the segment's base is
+/// added.
 struct MemoryOperand {
     RegisterNumber base = no_register;
     RegisterNumber index = no_register;

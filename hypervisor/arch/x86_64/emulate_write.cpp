@@ -9,10 +9,10 @@ constexpr u64 carry = 1u << 0, parity = 1u << 2, adjust = 1u << 4, zero = 1u << 
               overflow = 1u << 11;
 constexpr u64 arithmetic_flags = carry | parity | adjust | zero | sign | overflow;
 
-constexpr u64 GuestRegs::* general_registers[16] = {
-    &GuestRegs::rax, &GuestRegs::rcx, &GuestRegs::rdx, &GuestRegs::rbx, &GuestRegs::rsp, &GuestRegs::rbp,
-    &GuestRegs::rsi, &GuestRegs::rdi, &GuestRegs::r8,  &GuestRegs::r9,  &GuestRegs::r10, &GuestRegs::r11,
-    &GuestRegs::r12, &GuestRegs::r13, &GuestRegs::r14, &GuestRegs::r15};
+constexpr u64 GuestRegs::*general_registers[16] = {&GuestRegs::rax, &GuestRegs::rcx, &GuestRegs::rdx, &GuestRegs::rbx,
+                                                   &GuestRegs::rsp, &GuestRegs::rbp, &GuestRegs::rsi, &GuestRegs::rdi,
+                                                   &GuestRegs::r8,  &GuestRegs::r9,  &GuestRegs::r10, &GuestRegs::r11,
+                                                   &GuestRegs::r12, &GuestRegs::r13, &GuestRegs::r14, &GuestRegs::r15};
 
 constexpr u64 mask_of(unsigned size)
 {
@@ -43,8 +43,8 @@ struct Alu {
     void set(u64 result, bool carries, bool overflows, bool adjusts)
     {
         flags &= ~arithmetic_flags;
-        flags |= (carries ? carry : 0) | (overflows ? overflow : 0) | (adjusts ? adjust : 0) | (result == 0 ? zero : 0) |
-                 (top(result) ? sign : 0) | (odd_parity(result) ? 0 : parity);
+        flags |= (carries ? carry : 0) | (overflows ? overflow : 0) | (adjusts ? adjust : 0) |
+                 (result == 0 ? zero : 0) | (top(result) ? sign : 0) | (odd_parity(result) ? 0 : parity);
     }
 
     u64 add(u64 a, u64 b, u64 carry_in = 0)
@@ -103,7 +103,8 @@ void exchange_pair(const Instruction& instruction, const GuestRegs& regs, u64 ol
     effect.reg_value = old_value;
 }
 
-void compare_exchange(const Instruction& instruction, const GuestRegs& regs, u64 old_value, Alu& alu, WriteEffect& effect)
+void compare_exchange(const Instruction& instruction, const GuestRegs& regs, u64 old_value, Alu& alu,
+                      WriteEffect& effect)
 {
     u64 expected = read_register(regs, reg_rax, instruction.operand_size);
     alu.subtract(expected, old_value);

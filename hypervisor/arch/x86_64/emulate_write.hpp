@@ -1,8 +1,9 @@
 // What a memory-writing instruction does: where it writes, what, and what it leaves in registers and flags.
 //
-// Nothing is written here. The caller reads the destination's old value, has the effect worked out, stores the new value
-// in one atomic exchange for the old, and then completes the instruction. When the exchange finds another value than was
-// read, the caller just returns to the guest: the instruction stands as it was, and the processor runs it again.
+// Nothing is written here. The caller reads the destination's old value, has the effect worked out, stores the new
+// value in one atomic exchange for the old, and then completes the instruction. When the exchange finds another value
+// than was read, the caller just returns to the guest: the instruction stands as it was, and the processor runs it
+// again.
 #pragma once
 
 #include "hypervisor/arch/x86_64/decode.hpp"
@@ -15,8 +16,8 @@ struct SegmentBases {
     u64 fs = 0, gs = 0;
 };
 
-/// The linear address of the written operand. A bit instruction with its bit number in a register may reach far from the
-/// address it names.
+/// The linear address of the written operand. A bit instruction with its bit number in a register may reach far from
+/// the address it names.
 u64 destination_address(const Instruction& instruction, const GuestRegs& regs, SegmentBases bases);
 
 /// The linear address that MOVS reads.
@@ -28,7 +29,7 @@ struct WriteEffect {
     bool stores = false;  // memory changes to `value`, in operand_size bytes
     bool iterated = true; // false: REP with a count of zero, nothing is done
     u64 value = 0;
-    u64 flags = 0;        // the guest's RFLAGS afterwards
+    u64 flags = 0;                    // the guest's RFLAGS afterwards
     RegisterNumber reg = no_register; // a register that receives the operand's old value
     bool reg_high_byte = false;
     u64 reg_value = 0;

@@ -1,5 +1,5 @@
-// The readers of kernel images: bzImage and ELF with Xen's notes. Kernels made in memory, then damaged in every way; and
-// Debian's, where one lies in build/.
+// The readers of kernel images: bzImage and ELF with Xen's notes. Kernels made in memory, then damaged in every way;
+// and Debian's, where one lies in build/.
 
 #include "hypervisor/abi/elfnote.hpp"
 #include "hypervisor/boot/bzimage.hpp"
@@ -9,8 +9,8 @@
 #include <elf.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -86,7 +86,10 @@ struct ElfMaker {
         }
         return *this;
     }
-    ElfMaker& note(abi::ElfNote type, Bytes description) { return note("Xen", static_cast<u32>(type), std::move(description)); }
+    ElfMaker& note(abi::ElfNote type, Bytes description)
+    {
+        return note("Xen", static_cast<u32>(type), std::move(description));
+    }
 
     Bytes make() const
     {
@@ -188,7 +191,9 @@ TEST(Elf, TellsSegmentsAndNotes)
 TEST(Elf, Dom0IsAFeatureOfTheKernel)
 {
     ElfMaker with, without, silent;
-    with.load(0, Bytes(8), 8).note(abi::ElfNote::features, text("dom0")).note(abi::ElfNote::supported_features, number(0, 4));
+    with.load(0, Bytes(8), 8)
+        .note(abi::ElfNote::features, text("dom0"))
+        .note(abi::ElfNote::supported_features, number(0, 4));
     without.load(0, Bytes(8), 8).note(abi::ElfNote::supported_features, number(1, 4));
     silent.load(0, Bytes(8), 8).note(abi::ElfNote::guest_os, text("Mini-OS"));
     EXPECT_TRUE(Parsed(with.make()).kernel.notes().may_be_dom0());
@@ -232,7 +237,8 @@ TEST(Elf, ReadsFileBytesAndZerosInBetween)
             size = std::min<u64>(size, 40), from = round % 4 == 1 ? 0xff0 + round % 64 : 0x2ff0 + round % 64;
         Bytes out(size, 0xcc);
         parsed.kernel.read(from, out);
-        ASSERT_TRUE(std::equal(out.begin(), out.end(), wanted.begin() + static_cast<long>(from))) << from << " " << size;
+        ASSERT_TRUE(std::equal(out.begin(), out.end(), wanted.begin() + static_cast<long>(from)))
+            << from << " " << size;
     }
 }
 
@@ -256,7 +262,9 @@ TEST(Elf, NamesWhatIsWrong)
     EXPECT_EQ(error_after([](ElfMaker& m) { m.segments[1].header.p_paddr = 0x1000fff; }), ElfError::SegmentsOverlap);
     EXPECT_EQ(error_after([](ElfMaker& m) { m.note(abi::ElfNote::entry, Bytes(3)); }), ElfError::BadNotes);
     EXPECT_EQ(error_after([](ElfMaker& m) { m.note(abi::ElfNote::l1_mfn_valid, Bytes(8)); }), ElfError::BadNotes);
-    EXPECT_EQ(error_after([](ElfMaker& m) { append(m.notes, Elf64_Nhdr{4, 0xfffffffc, 1}), append(m.notes, 0); }),
+    EXPECT_EQ(error_after([](ElfMaker& m) {
+                  append(m.notes, Elf64_Nhdr{4, 0xfffffffc, 1}), append(m.notes, 0);
+              }),
               ElfError::BadNotes);
     EXPECT_EQ(error_after([](ElfMaker& m) {
                   for (u64 i = 0; i < 40; ++i)

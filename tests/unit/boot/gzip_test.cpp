@@ -75,8 +75,8 @@ Bytes sample(std::mt19937_64& random, size_t size)
         size_t run = 1 + random() % 2000, period = 1 + random() % 40'000;
         u64 kind = random() % 4;
         for (size_t i = 0; i < run; ++i)
-            data.push_back(kind == 0   ? static_cast<u8>(random())
-                           : kind == 1 ? static_cast<u8>("abcdefghijklmnop"[random() % 16])
+            data.push_back(kind == 0                            ? static_cast<u8>(random())
+                           : kind == 1                          ? static_cast<u8>("abcdefghijklmnop"[random() % 16])
                            : kind == 2 && data.size() >= period ? data[data.size() - period]
                                                                 : static_cast<u8>(run));
     }
@@ -90,7 +90,8 @@ TEST(Gzip, UnpacksWhatZlibPacks)
     const int strategies[] = {Z_DEFAULT_STRATEGY, Z_FILTERED, Z_HUFFMAN_ONLY, Z_RLE, Z_FIXED};
     for (unsigned round = 0; round < 100; ++round) {
         Bytes plain = sample(random, round < 10 ? round : random() % 200'000);
-        Bytes packed = pack(plain, {.level = static_cast<int>(random() % 10), .strategy = strategies[round % 5],
+        Bytes packed = pack(plain, {.level = static_cast<int>(random() % 10),
+                                    .strategy = strategies[round % 5],
                                     .memory = static_cast<int>(1 + random() % 9)});
         Unpacked ours = unpack(packed, plain.size());
         ASSERT_EQ(ours.result.error, UnpackError::None) << describe(ours.result.error);

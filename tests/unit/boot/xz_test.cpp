@@ -45,8 +45,8 @@ Bytes pack(const Bytes& plain, const Packing& how)
     filters.push_back({LZMA_VLI_UNKNOWN, nullptr});
     Bytes packed(lzma_stream_buffer_bound(plain.size()));
     size_t size = 0;
-    EXPECT_EQ(lzma_stream_buffer_encode(filters.data(), how.check, nullptr, plain.data(), plain.size(), packed.data(), &size,
-                                        packed.size()),
+    EXPECT_EQ(lzma_stream_buffer_encode(filters.data(), how.check, nullptr, plain.data(), plain.size(), packed.data(),
+                                        &size, packed.size()),
               LZMA_OK);
     packed.resize(size);
     return packed;
@@ -81,7 +81,8 @@ struct Unpacked {
     Bytes plain;
 };
 
-/// Memory that ends at a page that cannot be touched: the decoder has assembly that AddressSanitizer does not look into.
+/// Memory that ends at a page that cannot be touched: the decoder has assembly that AddressSanitizer does not look
+/// into.
 class Fenced {
 public:
     explicit Fenced(size_t size) : size_(size), mapped_((size + 2 * page - 1) / page * page)
@@ -243,8 +244,8 @@ TEST(Xz, NamesWhatItDoesNotSupport)
     lzma_filter filters[] = {{LZMA_FILTER_DELTA, &delta}, {LZMA_FILTER_LZMA2, &lzma}, {LZMA_VLI_UNKNOWN, nullptr}};
     Bytes packed(4096);
     size_t size = 0;
-    ASSERT_EQ(lzma_stream_buffer_encode(filters, LZMA_CHECK_CRC32, nullptr, plain.data(), plain.size(), packed.data(), &size,
-                                        packed.size()),
+    ASSERT_EQ(lzma_stream_buffer_encode(filters, LZMA_CHECK_CRC32, nullptr, plain.data(), plain.size(), packed.data(),
+                                        &size, packed.size()),
               LZMA_OK);
     packed.resize(size);
     EXPECT_EQ(unpack(packed, 1000).result.error, UnpackError::UnsupportedFilter);
@@ -258,7 +259,8 @@ TEST(Xz, EveryTruncationIsAnswered)
     for (lzma_check check : {LZMA_CHECK_NONE, LZMA_CHECK_CRC32, LZMA_CHECK_CRC64}) {
         Bytes plain = sample(random, 6'000), packed = pack(plain, {.check = check});
         for (size_t size = 6; size < packed.size(); ++size) {
-            UnpackError error = unpack({packed.begin(), packed.begin() + static_cast<long>(size)}, plain.size()).result.error;
+            UnpackError error =
+                unpack({packed.begin(), packed.begin() + static_cast<long>(size)}, plain.size()).result.error;
             ASSERT_EQ(error, UnpackError::Truncated) << size << " of " << packed.size();
         }
     }

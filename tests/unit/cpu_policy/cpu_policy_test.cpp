@@ -184,8 +184,8 @@ TEST(CpuFeatures, WhatLacksItsGroundGoes)
     FeatureSet features = pv_default_features;
     features.clear(feature::xsave);
     drop_unsupported(features);
-    for (u32 gone : {feature::avx, feature::avx2, feature::fma, feature::avx512f, feature::avx512bw, feature::avx512_vbmi,
-                     feature::vaes, feature::xsaveopt})
+    for (u32 gone : {feature::avx, feature::avx2, feature::fma, feature::avx512f, feature::avx512bw,
+                     feature::avx512_vbmi, feature::vaes, feature::xsaveopt})
         EXPECT_FALSE(features.has(gone)) << gone;
     for (u32 kept : {feature::sse2, feature::aesni, feature::lm, feature::rdtscp})
         EXPECT_TRUE(features.has(kept)) << kept;
@@ -194,10 +194,10 @@ TEST(CpuFeatures, WhatLacksItsGroundGoes)
 // What a PV guest must not see: page sizes, SMEP and the like would have its kernel do what ring 3 cannot.
 TEST_F(CpuPolicyTest, PrivilegedFeaturesStayHidden)
 {
-    const u32 hidden[] = {feature::at(0, 1),  feature::at(0, 3),  feature::at(0, 13), feature::at(0, 17), feature::mtrr,
-                          feature::pcid,      feature::at(5, 7),  feature::at(5, 20), feature::at(6, 2),  feature::pku,
-                          feature::page1gb,   feature::xsaves,    feature::svm,       feature::at(1, 5),  feature::invpcid,
-                          feature::tsc_deadline};
+    const u32 hidden[] = {feature::at(0, 1), feature::at(0, 3), feature::at(0, 13), feature::at(0, 17),
+                          feature::mtrr,     feature::pcid,     feature::at(5, 7),  feature::at(5, 20),
+                          feature::at(6, 2), feature::pku,      feature::page1gb,   feature::xsaves,
+                          feature::svm,      feature::at(1, 5), feature::invpcid,   feature::tsc_deadline};
     for (const CpuPolicy* policy : {&policies_.pv_max, &policies_.pv_default})
         for (u32 each : hidden)
             EXPECT_FALSE(features_of(*policy).has(each)) << each;
@@ -237,9 +237,7 @@ TEST_F(CpuPolicyTest, OsxsaveDependsOnWhoAsks)
 {
     CpuPolicy policy;
     make_guest_policy(policy, policies_);
-    auto osxsave = [&](GuestCpuidContext context) {
-        return guest_cpuid(policy, policies_, context, 1, 0).c >> 27 & 1;
-    };
+    auto osxsave = [&](GuestCpuidContext context) { return guest_cpuid(policy, policies_, context, 1, 0).c >> 27 & 1; };
     EXPECT_EQ(osxsave({.guest_kernel_mode = true, .forced_emulation = true, .machine_osxsave = true}), 1u);
     EXPECT_EQ(osxsave({.guest_kernel_mode = true, .forced_emulation = false, .machine_osxsave = true}), 0u);
     EXPECT_EQ(osxsave({.guest_kernel_mode = false, .forced_emulation = true, .machine_osxsave = true}), 0u);

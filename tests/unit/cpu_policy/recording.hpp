@@ -27,7 +27,7 @@ struct Recording {
     std::map<std::string, std::map<Leaf, CpuidResult>> policies; // pv_max, pv_default, domain: leaves that are not zero
     std::map<std::string, std::pair<u32, u32>> counts;           // of leaves and MSRs
     std::map<std::string, std::map<u32, u64>> msrs;
-    std::map<std::string, std::vector<MsrAccess>> accesses;      // dom0, guest
+    std::map<std::string, std::vector<MsrAccess>> accesses; // dom0, guest
 
     explicit Recording(const std::string& name)
     {

@@ -27,6 +27,7 @@ std::string hex(const Bytes& bytes)
     return text.str();
 }
 
+// clang-format off
 const std::map<ZydisMnemonic, Operation> privileged_operations = {
     {ZYDIS_MNEMONIC_IN, Operation::In},         {ZYDIS_MNEMONIC_OUT, Operation::Out},
     {ZYDIS_MNEMONIC_INSB, Operation::Ins},      {ZYDIS_MNEMONIC_INSW, Operation::Ins},
@@ -57,6 +58,7 @@ const std::map<ZydisMnemonic, Operation> write_operations = {
     {ZYDIS_MNEMONIC_MOVSW, Operation::Movs},      {ZYDIS_MNEMONIC_MOVSD, Operation::Movs},
     {ZYDIS_MNEMONIC_MOVSQ, Operation::Movs},
 };
+// clang-format on
 
 /// What Zydis makes of some bytes, where that lies in our subset.
 struct Oracle {
@@ -143,7 +145,8 @@ RegisterNumber number_of(ZydisRegister reg)
 {
     if (reg == ZYDIS_REGISTER_NONE)
         return no_register;
-    return static_cast<RegisterNumber>(ZydisRegisterGetId(ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg)));
+    return static_cast<RegisterNumber>(
+        ZydisRegisterGetId(ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg)));
 }
 
 bool is_high_byte(ZydisRegister reg)
@@ -154,12 +157,18 @@ bool is_high_byte(ZydisRegister reg)
 Segment segment_of(ZydisRegister reg)
 {
     switch (reg) {
-    case ZYDIS_REGISTER_ES: return Segment::Es;
-    case ZYDIS_REGISTER_CS: return Segment::Cs;
-    case ZYDIS_REGISTER_SS: return Segment::Ss;
-    case ZYDIS_REGISTER_FS: return Segment::Fs;
-    case ZYDIS_REGISTER_GS: return Segment::Gs;
-    default: return Segment::Ds;
+    case ZYDIS_REGISTER_ES:
+        return Segment::Es;
+    case ZYDIS_REGISTER_CS:
+        return Segment::Cs;
+    case ZYDIS_REGISTER_SS:
+        return Segment::Ss;
+    case ZYDIS_REGISTER_FS:
+        return Segment::Fs;
+    case ZYDIS_REGISTER_GS:
+        return Segment::Gs;
+    default:
+        return Segment::Ds;
     }
 }
 
@@ -275,12 +284,12 @@ struct Tally {
     unsigned decoded = 0, refused = 0;
 };
 
-/// Zydis 4.0.0 takes R13D for the base of an operand that has none (SIB base 5, mod 0, REX.B, prefix 67); processors and
-/// objdump do not. Decode.NoBaseWhateverRexSays stands for these.
+/// Zydis 4.0.0 takes R13D for the base of an operand that has none (SIB base 5, mod 0, REX.B, prefix 67); processors
+/// and objdump do not. Decode.NoBaseWhateverRexSays stands for these.
 bool zydis_is_wrong(const ZydisDecodedInstruction& i)
 {
-    return i.machine_mode == ZYDIS_MACHINE_MODE_LONG_64 && i.address_width == 32 && (i.attributes & ZYDIS_ATTRIB_HAS_SIB) &&
-           i.raw.modrm.mod == 0 && i.raw.sib.base == 5 && i.raw.rex.B;
+    return i.machine_mode == ZYDIS_MACHINE_MODE_LONG_64 && i.address_width == 32 &&
+           (i.attributes & ZYDIS_ATTRIB_HAS_SIB) && i.raw.modrm.mod == 0 && i.raw.sib.base == 5 && i.raw.rex.B;
 }
 
 /// One byte string through both decoders.
@@ -350,14 +359,72 @@ TEST_P(DecodeAgainstZydis, EveryOpcodeAndModRm)
 // Up to six prefixes in any order, REX among them in wrong places too, and then an opcode that we know or any other.
 TEST_P(DecodeAgainstZydis, RandomPrefixes)
 {
-    const Bytes prefixes = {0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x40, 0x41, 0x48, 0x4c, 0x4f};
-    const std::vector<Bytes> opcodes = {
-        {0x00}, {0x01}, {0x09}, {0x11}, {0x18}, {0x20}, {0x29}, {0x31}, {0x6c}, {0x6d}, {0x6e}, {0x6f}, {0x80}, {0x81}, {0x83},
-        {0x86}, {0x87}, {0x88}, {0x89}, {0xa2}, {0xa3}, {0xa4}, {0xa5}, {0xaa}, {0xab}, {0xc6}, {0xc7}, {0xcd}, {0xe4}, {0xe5},
-        {0xe6}, {0xe7}, {0xec}, {0xed}, {0xee}, {0xef}, {0xf6}, {0xf7}, {0xfe}, {0xff}, {0xfa}, {0xfb}, {0x0f, 0x06},
-        {0x0f, 0x09}, {0x0f, 0x20}, {0x0f, 0x21}, {0x0f, 0x22}, {0x0f, 0x23}, {0x0f, 0x30}, {0x0f, 0x31}, {0x0f, 0x32},
-        {0x0f, 0xa2}, {0x0f, 0xab}, {0x0f, 0xb3}, {0x0f, 0xba}, {0x0f, 0xbb}, {0x0f, 0xb0}, {0x0f, 0xb1}, {0x0f, 0xc0},
-        {0x0f, 0xc1}, {0x0f, 0xc3}, {0x0f, 0xc7}, {0x0f, 0x01, 0xd1}, {0x0f, 0x01, 0xf9}};
+    const Bytes prefixes = {0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36,
+                            0x3e, 0x64, 0x65, 0x40, 0x41, 0x48, 0x4c, 0x4f};
+    const std::vector<Bytes> opcodes = {{0x00},
+                                        {0x01},
+                                        {0x09},
+                                        {0x11},
+                                        {0x18},
+                                        {0x20},
+                                        {0x29},
+                                        {0x31},
+                                        {0x6c},
+                                        {0x6d},
+                                        {0x6e},
+                                        {0x6f},
+                                        {0x80},
+                                        {0x81},
+                                        {0x83},
+                                        {0x86},
+                                        {0x87},
+                                        {0x88},
+                                        {0x89},
+                                        {0xa2},
+                                        {0xa3},
+                                        {0xa4},
+                                        {0xa5},
+                                        {0xaa},
+                                        {0xab},
+                                        {0xc6},
+                                        {0xc7},
+                                        {0xcd},
+                                        {0xe4},
+                                        {0xe5},
+                                        {0xe6},
+                                        {0xe7},
+                                        {0xec},
+                                        {0xed},
+                                        {0xee},
+                                        {0xef},
+                                        {0xf6},
+                                        {0xf7},
+                                        {0xfe},
+                                        {0xff},
+                                        {0xfa},
+                                        {0xfb},
+                                        {0x0f, 0x06},
+                                        {0x0f, 0x09},
+                                        {0x0f, 0x20},
+                                        {0x0f, 0x21},
+                                        {0x0f, 0x22},
+                                        {0x0f, 0x23},
+                                        {0x0f, 0x30},
+                                        {0x0f, 0x31},
+                                        {0x0f, 0x32},
+                                        {0x0f, 0xa2},
+                                        {0x0f, 0xab},
+                                        {0x0f, 0xb3},
+                                        {0x0f, 0xba},
+                                        {0x0f, 0xbb},
+                                        {0x0f, 0xb0},
+                                        {0x0f, 0xb1},
+                                        {0x0f, 0xc0},
+                                        {0x0f, 0xc1},
+                                        {0x0f, 0xc3},
+                                        {0x0f, 0xc7},
+                                        {0x0f, 0x01, 0xd1},
+                                        {0x0f, 0x01, 0xf9}};
     for (unsigned round = 0; round < 600'000; ++round) {
         Bytes bytes;
         for (u64 count = random_() % 7; count > 0; --count)
@@ -401,9 +468,11 @@ DecodeStatus status_of(const Bytes& bytes, CodeSegment code = CodeSegment::Long)
 // The guest's bytes may end at a page that cannot be read: that is a page fault there, not a wrong instruction.
 TEST(Decode, EveryProperPrefixOfAnInstructionIsTruncated)
 {
-    const Bytes instruction = {0xf0, 0x64, 0x48, 0x81, 0x8c, 0xc8, 1, 2, 3, 4, 5, 6, 7, 8}; // lock or $..., %fs:..(%rax,%rcx,8)
+    const Bytes instruction = {0xf0, 0x64, 0x48, 0x81, 0x8c, 0xc8, 1,
+                               2,    3,    4,    5,    6,    7,    8}; // lock or $..., %fs:..(%rax,%rcx,8)
     for (size_t length = 0; length < instruction.size(); ++length)
-        EXPECT_EQ(status_of({instruction.begin(), instruction.begin() + static_cast<long>(length)}), DecodeStatus::Truncated);
+        EXPECT_EQ(status_of({instruction.begin(), instruction.begin() + static_cast<long>(length)}),
+                  DecodeStatus::Truncated);
     EXPECT_EQ(decoded(instruction).operation, Operation::Or);
 }
 
@@ -429,11 +498,11 @@ TEST(Decode, RepeatPrefixesAreTold)
 
 TEST(Decode, LockIsTakenOnlyWhereTheProcessorTakesIt)
 {
-    EXPECT_TRUE(decoded({0xf0, 0x48, 0x0f, 0xb1, 0x0f}).lock);                       // lock cmpxchg %rcx,(%rdi)
-    EXPECT_TRUE(decoded({0xf0, 0x80, 0x27, 0xfd}).lock);                             // lock andb $0xfd,(%rdi)
-    EXPECT_EQ(status_of({0xf0, 0x48, 0x89, 0x0f}), DecodeStatus::Refused);           // lock mov
-    EXPECT_EQ(status_of({0xf0, 0x48, 0x0f, 0xb1, 0xcf}), DecodeStatus::Refused);     // lock cmpxchg %rcx,%rdi
-    EXPECT_EQ(status_of({0xf0, 0x0f, 0x22, 0xc0}), DecodeStatus::Refused);           // lock mov %eax,%cr0
+    EXPECT_TRUE(decoded({0xf0, 0x48, 0x0f, 0xb1, 0x0f}).lock);                   // lock cmpxchg %rcx,(%rdi)
+    EXPECT_TRUE(decoded({0xf0, 0x80, 0x27, 0xfd}).lock);                         // lock andb $0xfd,(%rdi)
+    EXPECT_EQ(status_of({0xf0, 0x48, 0x89, 0x0f}), DecodeStatus::Refused);       // lock mov
+    EXPECT_EQ(status_of({0xf0, 0x48, 0x0f, 0xb1, 0xcf}), DecodeStatus::Refused); // lock cmpxchg %rcx,%rdi
+    EXPECT_EQ(status_of({0xf0, 0x0f, 0x22, 0xc0}), DecodeStatus::Refused);       // lock mov %eax,%cr0
 }
 
 TEST(Decode, NoBaseWhateverRexSays)

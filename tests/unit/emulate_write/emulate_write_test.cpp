@@ -1,5 +1,5 @@
-// The effect of memory-writing instructions against the processor itself: each is run natively on real memory and registers,
-// and worked out by us, and memory, registers and flags must come out alike.
+// The effect of memory-writing instructions against the processor itself: each is run natively on real memory and
+// registers, and worked out by us, and memory, registers and flags must come out alike.
 
 #include "hypervisor/arch/x86_64/emulate_write.hpp"
 
@@ -20,8 +20,8 @@ using xylem::u64;
 using xylem::u8;
 using namespace xylem::x86;
 
-// The trampoline: loads all general registers (but rsp) and the flags from xylem_native_regs, in the order of instruction
-// numbers, calls xylem_native_code, and stores them back.
+// The trampoline: loads all general registers (but rsp) and the flags from xylem_native_regs, in the order of
+// instruction numbers, calls xylem_native_code, and stores them back.
 extern "C" {
 extern u64 xylem_native_regs[17]; // [4] is unused, [16] are the flags
 extern void* xylem_native_code;
@@ -99,10 +99,10 @@ constexpr u64 carry = 1, parity = 4, adjust = 0x10, zero = 0x40, sign = 0x80, di
 constexpr u64 status_flags = carry | parity | adjust | zero | sign | overflow;
 constexpr size_t buffer_bytes = 64 * 1024;
 
-u64 GuestRegs::* const by_number[16] = {
-    &GuestRegs::rax, &GuestRegs::rcx, &GuestRegs::rdx, &GuestRegs::rbx, &GuestRegs::rsp, &GuestRegs::rbp,
-    &GuestRegs::rsi, &GuestRegs::rdi, &GuestRegs::r8,  &GuestRegs::r9,  &GuestRegs::r10, &GuestRegs::r11,
-    &GuestRegs::r12, &GuestRegs::r13, &GuestRegs::r14, &GuestRegs::r15};
+u64 GuestRegs::*const by_number[16] = {&GuestRegs::rax, &GuestRegs::rcx, &GuestRegs::rdx, &GuestRegs::rbx,
+                                       &GuestRegs::rsp, &GuestRegs::rbp, &GuestRegs::rsi, &GuestRegs::rdi,
+                                       &GuestRegs::r8,  &GuestRegs::r9,  &GuestRegs::r10, &GuestRegs::r11,
+                                       &GuestRegs::r12, &GuestRegs::r13, &GuestRegs::r14, &GuestRegs::r15};
 
 std::string hex(const Bytes& bytes)
 {
@@ -130,8 +130,21 @@ protected:
     /// Numbers near the edges come often.
     u64 operand()
     {
-        const u64 edges[] = {0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-                             0x7fffffffffffffff, 0x8000000000000000, ~u64{0}};
+        const u64 edges[] = {0,
+                             1,
+                             2,
+                             0x7f,
+                             0x80,
+                             0xff,
+                             0x7fff,
+                             0x8000,
+                             0xffff,
+                             0x7fffffff,
+                             0x80000000,
+                             0xffffffff,
+                             0x7fffffffffffffff,
+                             0x8000000000000000,
+                             ~u64{0}};
         return random() % 3 == 0 ? edges[random() % std::size(edges)] : random() >> random() % 64;
     }
     u64 address() const { return reinterpret_cast<u64>(buffer_) + buffer_bytes / 2; }
@@ -240,10 +253,17 @@ struct Form {
 TEST_F(EmulateWrite, RegisterToMemory)
 {
     const Form forms[] = {
-        {"mov", {0x88}, {0x89}, 0},          {"xchg", {0x86}, {0x87}, 0},       {"add", {0x00}, {0x01}, 0},
-        {"adc", {0x10}, {0x11}, 0},          {"sub", {0x28}, {0x29}, 0},        {"sbb", {0x18}, {0x19}, 0},
-        {"and", {0x20}, {0x21}, adjust},     {"or", {0x08}, {0x09}, adjust},    {"xor", {0x30}, {0x31}, adjust},
-        {"cmpxchg", {0x0f, 0xb0}, {0x0f, 0xb1}, 0}, {"xadd", {0x0f, 0xc0}, {0x0f, 0xc1}, 0},
+        {"mov", {0x88}, {0x89}, 0},
+        {"xchg", {0x86}, {0x87}, 0},
+        {"add", {0x00}, {0x01}, 0},
+        {"adc", {0x10}, {0x11}, 0},
+        {"sub", {0x28}, {0x29}, 0},
+        {"sbb", {0x18}, {0x19}, 0},
+        {"and", {0x20}, {0x21}, adjust},
+        {"or", {0x08}, {0x09}, adjust},
+        {"xor", {0x30}, {0x31}, adjust},
+        {"cmpxchg", {0x0f, 0xb0}, {0x0f, 0xb1}, 0},
+        {"xadd", {0x0f, 0xc0}, {0x0f, 0xc1}, 0},
     };
     for (const Form& form : forms)
         for (unsigned size : {1u, 2u, 4u, 8u})
@@ -278,7 +298,10 @@ TEST_F(EmulateWrite, ImmediateToMemory)
             for (unsigned round = 0; round < 500; ++round) {
                 bool mov = operation == 7;
                 bool short_form = !mov && size > 1 && random() % 2;
-                Bytes opcode = {static_cast<u8>(mov ? (size == 1 ? 0xc6 : 0xc7) : size == 1 ? 0x80 : short_form ? 0x83 : 0x81),
+                Bytes opcode = {static_cast<u8>(mov          ? (size == 1 ? 0xc6 : 0xc7)
+                                                : size == 1  ? 0x80
+                                                : short_form ? 0x83
+                                                             : 0x81),
                                 static_cast<u8>((mov ? 0 : operation) << 3 | reg_rdi)};
                 u64 immediate = operand();
                 for (unsigned i = 0; i < (short_form ? 1 : std::min(size, 4u)); ++i)
