@@ -77,6 +77,7 @@ public:
     abi::DomctlSchedCredit sched_params(DomId domain, abi::SchedulerId scheduler);
     void set_sched_params(DomId domain, abi::SchedulerId scheduler, abi::DomctlSchedCredit params);
     void send_trigger(DomId domain, abi::TriggerType trigger, u32 vcpu);
+    void set_handle(DomId domain, const abi::DomainHandle& handle);
     void set_time_offset(DomId domain, i64 seconds);
 
     // Building a domain.

@@ -133,6 +133,13 @@ void Hypervisor::send_trigger(DomId domain, abi::TriggerType trigger, u32 vcpu)
     domctl(operation, "domctl sendtrigger");
 }
 
+void Hypervisor::set_handle(DomId domain, const abi::DomainHandle& handle)
+{
+    abi::Domctl operation = new_domctl(DomctlCmd::setdomainhandle, domain);
+    operation.u.setdomainhandle.handle = handle;
+    domctl(operation, "domctl setdomainhandle");
+}
+
 void Hypervisor::set_time_offset(DomId domain, i64 seconds)
 {
     abi::Domctl operation = new_domctl(DomctlCmd::settimeoffset, domain);

@@ -1,4 +1,4 @@
-// Unmaking a domain. (lifecycle.hpp)
+// Unmaking a domain, and making way for its successor. (lifecycle.hpp)
 #include "tools/xl/device.hpp"
 #include "tools/xl/domain_nodes.hpp"
 #include "tools/xl/domains.hpp"
@@ -26,6 +26,23 @@ void destroy_domain(Session& session, DomId domain)
     } catch (const dom0::HypercallError& error) {
         if (!error.is(std::errc::no_such_process)) // its monitor may have been quicker
             throw;
+    }
+}
+
+void give_new_identity(Session& session, DomId domain, const std::string& name)
+{
+    const auto info = session.hypervisor.domain(domain);
+    if (!info)
+        return;
+    const std::string old_uuid = uuid_text(info->handle);
+    const std::string uuid = new_uuid();
+    session.hypervisor.set_handle(domain, uuid_bytes(uuid));
+    session.store.transact([&](xenstore::StoreView& store) { rename_domain_nodes(store, domain, name, uuid); });
+    if (auto record = load_record(domain, old_uuid)) {
+        (*record)["c_info"]["name"] = name;
+        (*record)["c_info"]["uuid"] = uuid;
+        save_record(domain, uuid, *record);
+        remove_record(domain, old_uuid);
     }
 }
 

@@ -14,6 +14,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds patience{10}; // as libxl's for a backend to close
 
+constexpr const char* state_initialising = "1";
 constexpr const char* state_closing = "5";
 constexpr const char* state_closed = "6";
 
@@ -25,17 +26,21 @@ std::optional<u32> number_of(const std::string& text)
 }
 
 /// Asks the backend to close, on the guest's behalf where it is not asked.
-void begin_removal(xenstore::Client& store, const Device& device, Removal removal)
+/// @return whether there is a backend to wait for: none does anything before it has left the state that xl wrote
+bool begin_removal(xenstore::Client& store, const Device& device, Removal removal)
 {
+    bool taken_up = false;
     store.transact([&](xenstore::StoreView& in) {
         if (removal == Removal::forced)
             in.remove_if_exists(device.frontend());
         const auto state = in.find(device.backend() + "/state");
+        taken_up = state && *state != state_closed && *state != state_initialising;
         if (!state || *state == state_closed)
             return;
         in.write(device.backend() + "/online", "0");
         in.write(device.backend() + "/state", state_closing);
     });
+    return taken_up;
 }
 
 bool is_closed(xenstore::Client& store, const Device& device)
@@ -101,14 +106,15 @@ std::vector<Device> devices_of(xenstore::Client& store, DomId guest)
 void remove_devices(xenstore::Client& store, const std::vector<Device>& devices, Removal removal)
 {
     const Clock::time_point deadline = Clock::now() + patience;
+    std::vector<bool> taken_up;
     for (const Device& device : devices)
-        if (device.kind != "console")
-            begin_removal(store, device, removal);
-    for (const Device& device : devices) {
-        const bool closed = device.kind == "console" || wait_until_closed(store, device, deadline);
+        taken_up.push_back(device.kind != "console" && begin_removal(store, device, removal));
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+        const bool closed = !taken_up[i] || wait_until_closed(store, devices[i], deadline);
         if (!closed && removal == Removal::polite)
-            fail("{} is still in use: the guest did not let go of it within {} s", device.describe(), patience.count());
-        remove_nodes(store, device);
+            fail("{} is still in use: the guest did not let go of it within {} s", devices[i].describe(),
+                 patience.count());
+        remove_nodes(store, devices[i]);
     }
 }
 

@@ -97,6 +97,23 @@ void write_domain_nodes(StoreView& store, DomId domain, const config::DomainConf
     write_rings(store, domain, rings);
 }
 
+void rename_domain_nodes(StoreView& store, DomId domain, const std::string& name, const std::string& uuid)
+{
+    const std::string base = domain_path(domain);
+    const std::string path = vm_path(uuid);
+    const std::string old = store.find(base + "/vm").value_or("");
+    store.make(path);
+    store.set_permissions(path, read_only_for(domain));
+    if (const auto start = store.find(old + "/start_time"))
+        store.write(path + "/start_time", *start);
+    store.write(path + "/name", name);
+    store.write(path + "/uuid", uuid);
+    store.write(base + "/name", name);
+    store.write(base + "/vm", path);
+    if (old.starts_with("/vm/"))
+        store.remove_if_exists(old);
+}
+
 void remove_domain_nodes(StoreView& store, DomId domain)
 {
     if (const auto vm = store.find(domain_path(domain) + "/vm"); vm && vm->starts_with("/vm/"))

@@ -16,6 +16,8 @@ struct DomainRings {
 /// `config` has its uuid.
 void write_domain_nodes(xenstore::StoreView& store, DomId domain, const config::DomainConfig& config,
                         const DomainRings& rings);
+/// Gives the domain another name and UUID.
+void rename_domain_nodes(xenstore::StoreView& store, DomId domain, const std::string& name, const std::string& uuid);
 void remove_domain_nodes(xenstore::StoreView& store, DomId domain);
 
 }

@@ -13,6 +13,9 @@ DomId create_domain(Session& session, config::DomainConfig config);
 /// Ends a domain and removes all that was made for it.
 void destroy_domain(Session& session, DomId domain);
 
+/// Calls a domain `name`, with a UUID that no other has.
+void give_new_identity(Session& session, DomId domain, const std::string& name);
+
 /// One creation at a time, so that two cannot take one name.
 class CreationLock {
 public:

@@ -100,13 +100,13 @@ ShutdownAction action_for(const config::DomainConfig& config, abi::ShutdownReaso
     return config.on_crash;
 }
 
-/// Gives the ended domain another name, so that its successor can have its own.
+/// Gives the ended domain another name and UUID, so that its successor can have its own.
 void set_aside(Session& session, DomId domain, const std::string& name)
 {
     std::string other;
     for (unsigned n = 1; other.empty() || find_by_name(session, other); ++n)
         other = fmt::format("{}-{}", name, n);
-    session.store.write(domain_path(domain) + "/name", other);
+    give_new_identity(session, domain, other);
     log("domain {} is kept under the name '{}'", domain.value, other);
 }
 

@@ -250,6 +250,9 @@ TEST_F(StoreTest, RemovalOfDevicesAndDomainLeavesTheStoreAsItWas)
     std::vector<std::thread> backends;
     for (const Device& device : devices)
         if (device.kind != "console")
+            store().write(device.backend() + "/state", "4");
+    for (const Device& device : devices)
+        if (device.kind != "console")
             backends.push_back(backend(device, "6", [=](xenstore::Client& client) {
                 return client.find(device.backend() + "/state") == "5" && !client.find(device.frontend());
             }));
@@ -258,6 +261,30 @@ TEST_F(StoreTest, RemovalOfDevicesAndDomainLeavesTheStoreAsItWas)
         thread.join();
     store().transact([](xenstore::StoreView& in) { remove_domain_nodes(in, guest); });
     EXPECT_EQ(tree(), before);
+}
+
+// So that an unfinished domain goes at once where no backend runs.
+TEST_F(StoreTest, DeviceThatNoBackendTookUpIsRemovedWithoutAWait)
+{
+    store().transact([](xenstore::StoreView& in) {
+        write_disk(in, guest, config::parse_disk_spec("/dev/loop0,raw,xvda,w"), {true, 0x700}, Bootable::yes);
+    });
+    const auto start = std::chrono::steady_clock::now();
+    remove_devices(store(), devices_of(store(), guest), Removal::forced);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+    EXPECT_TRUE(devices_of(store(), guest).empty());
+}
+
+TEST_F(StoreTest, DomainSetAsideHasANewNameAndUuid)
+{
+    write_domain();
+    store().transact([](xenstore::StoreView& in) {
+        rename_domain_nodes(in, guest, "demo-1", "11111111-2222-3333-4444-555555555555");
+    });
+    EXPECT_EQ(store().read("/local/domain/7/name"), "demo-1");
+    EXPECT_EQ(store().read("/local/domain/7/vm"), "/vm/11111111-2222-3333-4444-555555555555");
+    EXPECT_EQ(store().list("/vm").size(), 1U);
+    EXPECT_TRUE(store().find("/vm/11111111-2222-3333-4444-555555555555/start_time"));
 }
 
 TEST_F(StoreTest, BackendThatTakesADeviceUpEndsTheWait)
