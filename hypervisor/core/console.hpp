@@ -7,8 +7,6 @@ namespace xylem::machine {
 
 /// Writes text of the control domain as it is: no prefix, no filter.
 void write_console(const char* text, size_t length);
-/// Writes one line of a guest, prefixed with its domain, if the level of guests' messages lets it through.
-void write_guest_line(DomId domain, const char* text, size_t length);
 /// Takes up to `capacity` received bytes. @return how many
 size_t read_console(char* into, size_t capacity);
 

@@ -16,6 +16,17 @@ template <typename... Args> void log(LogLevel level, const char* format, const A
     machine::write_log(static_cast<int>(level), text, length);
 }
 
+/// Added to the level of messages that a guest has caused: guest_loglvl= decides about these.
+inline constexpr int about_guests = 8;
+
+/// A message that a guest can cause as often as it likes to.
+template <typename... Args> void log_guest(LogLevel level, const char* format, const Args&... args)
+{
+    char text[240];
+    const size_t length = format_to(text, sizeof text, format, args...);
+    machine::write_log(static_cast<int>(level) + about_guests, text, length);
+}
+
 template <typename... Args> [[noreturn]] void panic(const char* format, const Args&... args)
 {
     char text[240];

@@ -78,7 +78,7 @@ void disarm_timer();
 
 // ---- Words to people -----------------------------------------------------------------------------------------------
 
-/// Writes one complete message to the log ring and the console. Called by log() and nobody else.
+/// Writes one complete message to the log ring and the console, if its level is wanted. Called by log.hpp and nobody else.
 void write_log(int level, const char* text, size_t length);
 [[noreturn]] void panic(const char* text);
 

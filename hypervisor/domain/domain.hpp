@@ -9,6 +9,7 @@
 #include "hypervisor/base/result.hpp"
 #include "hypervisor/base/types.hpp"
 #include "hypervisor/domain/cpu_policy.hpp"
+#include "hypervisor/domain/pit.hpp"
 #include "hypervisor/domain/vcpu.hpp"
 #include "hypervisor/mm/owner.hpp"
 #include "hypervisor/mm/range_set.hpp"
@@ -69,6 +70,8 @@ struct Domain {
     mm::RangeSet io_ports, irqs; ///< beside memory.io_memory: what of the hardware it may use
     u32 pci_cf8 = 0;             ///< its configuration address latch
     u8 rtc_index = 0;
+    Pit pit;
+    Mfn pirq_eoi_frame = invalid_mfn; ///< its page of bits, one a pirq that needs an EOI (physdev_op)
     Watchdog watchdogs[2];
 
     Domain* next = nullptr; ///< in the list of domains, by ascending id

@@ -8,6 +8,7 @@
 
 #include "hypervisor/abi/event_channel.hpp"
 #include "hypervisor/abi/sched.hpp"
+#include "hypervisor/core/irq.hpp"
 #include "hypervisor/core/log.hpp"
 #include "hypervisor/domain/policies.hpp"
 #include "hypervisor/domain/time.hpp"
@@ -105,6 +106,15 @@ void release_vcpu(Vcpu& vcpu)
     }
 }
 
+/// Its hardware interrupts, and the page of bits about them (physdev_op).
+void release_interrupts(Domain& domain)
+{
+    machine::release_irqs(domain.id);
+    if (domain.pirq_eoi_frame != invalid_mfn)
+        mm::put_writable_page(domain.pirq_eoi_frame);
+    domain.pirq_eoi_frame = invalid_mfn;
+}
+
 Result<void> end_step(Domain& domain)
 {
     switch (domain.end_step) {
@@ -120,6 +130,7 @@ Result<void> end_step(Domain& domain)
         for (Vcpu* vcpu : domain.vcpus)
             if (vcpu)
                 release_vcpu(*vcpu);
+        release_interrupts(domain);
         return {};
     case EndStep::memory:
         TRY(mm::relinquish(domain.memory));

@@ -10,8 +10,6 @@
 #include "hypervisor/core/console.hpp"
 #include "hypervisor/core/log.hpp"
 
-#include <string.h>
-
 namespace xylem::arch {
 namespace {
 
@@ -56,20 +54,12 @@ void put_device(char c)
     vga.put(c);
 }
 
-enum class Keep : u8 { no, yes };
-
-void put(const char* text, size_t length, Keep keep)
+void put(const char* text, size_t length)
 {
     for (size_t i = 0; i < length; ++i) {
-        if (keep == Keep::yes)
-            ring[written++ % ring_bytes] = text[i];
+        ring[written++ % ring_bytes] = text[i];
         put_device(text[i]);
     }
-}
-
-void put(const char* text)
-{
-    put(text, strlen(text), Keep::yes);
 }
 
 u64 oldest()
@@ -125,30 +115,20 @@ using namespace arch;
 
 void write_log(int level, const char* text, size_t length)
 {
-    if (level > options.log_level)
+    const int threshold = level >= about_guests ? options.guest_log_level + about_guests : options.log_level;
+    if (level > threshold)
         return;
     ConsoleGuard guard;
-    put("(xylem) ");
-    put(text, length, Keep::yes);
-    put("\n");
+    put("(xylem) ", 8);
+    put(text, length);
+    put("\n", 1);
 }
 
 void write_console(const char* text, size_t length)
 {
     ConsoleGuard guard;
-    put(text, length, Keep::no);
-}
-
-void write_guest_line(DomId domain, const char* text, size_t length)
-{
-    if (options.guest_log_level < static_cast<int>(LogLevel::debug))
-        return;
-    char prefix[24];
-    format_to(prefix, sizeof prefix, "(d{}) ", domain);
-    ConsoleGuard guard;
-    put(prefix);
-    put(text, length, Keep::yes);
-    put("\n");
+    for (size_t i = 0; i < length; ++i)
+        put_device(text[i]);
 }
 
 size_t read_console(char* into, size_t capacity)

@@ -13,6 +13,9 @@ inline constexpr u8 vector_timer = 0xf9, vector_flush = 0xfa, vector_kick = 0xfb
 /// Serves the interrupt that interrupted a guest or idle.
 void handle_interrupt(u8 vector);
 
+/// GSIs that the I/O APICs have pins for.
+unsigned gsi_count();
+
 /// Sets up the controllers and claims what is the hypervisor's own (the console's line).
 void initialise_interrupts();
 
