@@ -265,6 +265,7 @@ bool Decoder::string_port(Operation operation, bool byte_form)
         out_.memory.segment = Segment::Es; // cannot be overridden
     } else {
         out_.memory.base = reg_rsi;
+        out_.source_segment = out_.memory.segment;
     }
     return plain(operation);
 }

@@ -110,7 +110,7 @@ struct Instruction {
     bool high_byte = false;           // `reg` names AH, CH, DH or BH (numbers 0..3 here)
     u8 system_register = 0;           // number of the CR or DR
     MemoryOperand memory;
-    Segment source_segment = Segment::Ds; // of MOVS, which reads by rsi; all else names its segment in `memory`
+    Segment source_segment = Segment::Ds; // of MOVS and OUTS, which read by rsi
     u64 immediate = 0; // sign-extended; the port of IN and OUT; the vector of INT; the bit number of BTS and its kin
 };
 

@@ -230,6 +230,9 @@ void expect_same_operands(const Instruction& ours, const Oracle& oracle)
         const ZydisDecodedOperand& memory = ours.operation == Operation::Ins ? o[0] : o[1];
         EXPECT_EQ(ours.operand_size * 8, memory.size);
         expect_same_memory(ours, memory);
+        if (ours.operation == Operation::Outs) {
+            EXPECT_EQ(ours.source_segment, segment_of(memory.mem.segment));
+        }
         break;
     }
     case Operation::MovFromCr:
