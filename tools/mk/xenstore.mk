@@ -27,3 +27,5 @@ $(eval $(call unit_test,xenstore_ring,tests/unit/xenstore/ring_test.cpp tests/un
 $(eval $(call unit_test,xenstore_daemon,tests/unit/xenstore/daemon_test.cpp $(XENSTORE_CLIENT) \
   $(addprefix xenstore/store/,message.cpp path.cpp permissions.cpp),,))
 $(BUILD)/tests/unit/xenstore_daemon: | $(BUILD)/bin/xenstored $(XENSTORE_NAMES)
+# On its own, since it replaces the allocator.
+$(eval $(call unit_test,xenstore_memory,tests/unit/xenstore/memory_test.cpp tests/unit/xenstore/store_test.cpp $(XENSTORE_STORE),,-lfmt))

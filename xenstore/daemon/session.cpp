@@ -16,7 +16,7 @@ bool Session::pump()
             if (log_.shows_requests)
                 log_.line("domain {} connection {}: {} {}", connection_.subject.domain.value, connection_.id,
                           name_of(request->type), request->payload.c_str());
-            server_.handle(connection_, *request);
+            serve(*request);
             has_served = true;
             flush();
         }
@@ -26,6 +26,16 @@ bool Session::pump()
     const bool accepts = server_.accepts_requests(connection_);
     link_->set_interest(accepts, !connection_.output.empty());
     return accepts && (has_served ? !assembler_.buffered().empty() || link_->has_unread() : false);
+}
+
+void Session::serve(const Message& request)
+{
+    try {
+        server_.handle(connection_, request);
+    } catch (const std::bad_alloc&) {
+        // There is no memory even for the reply, and a client that misses one is lost.
+        fail(Link::Fault::bad_message, "there is no memory for its replies");
+    }
 }
 
 void Session::flush()

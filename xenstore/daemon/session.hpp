@@ -26,6 +26,7 @@ public:
     void start_anew();
 
 private:
+    void serve(const Message& request);
     void flush();
     std::optional<Message> next_request();
     void fail(Link::Fault fault, const char* what);

@@ -48,10 +48,22 @@ void Server::send_event(Watch& watch, std::string_view path)
 {
     Connection& connection = *watch.connection;
     const bool was_empty = connection.output.empty();
-    if (connection.output.push_event(watch.as_seen(path), watch.token) == Output::Pushed::refused)
+    try {
+        if (connection.output.push_event(watch.as_seen(path), watch.token) == Output::Pushed::refused)
+            watch.has_lost_events = true;
+    } catch (const std::bad_alloc&) {
         watch.has_lost_events = true;
+    }
     if (was_empty && !connection.output.empty())
         surroundings_.output_waits(connection);
+}
+
+/// For want of memory we do not know who is concerned: everybody may be.
+void Server::suspect_all_watches()
+{
+    for (auto& [id, connection] : connections_)
+        for (auto& [key, watch] : connection->watches)
+            watch.has_lost_events = true;
 }
 
 Permissions& Server::special_permissions(std::string_view name)

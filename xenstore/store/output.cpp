@@ -23,8 +23,8 @@ Output::Pushed Output::push_event(std::string_view path, std::string_view token)
         return Pushed::duplicate;
     if (event_bytes_ + event.payload.size() > event_limit_)
         return Pushed::refused;
-    event_bytes_ += event.payload.size();
     items_.push_back({encode(event), true});
+    event_bytes_ += event.payload.size();
     waiting_events_.insert(items_.back().payload());
     return Pushed::queued;
 }

@@ -61,12 +61,17 @@ Server::Reply Server::introduce(Request& request)
         return ok_reply();
     }
     const Subject subject{.domain = id, .is_privileged = false, .target = std::nullopt};
-    auto connection = std::make_unique<Connection>(next_connection_, subject, limits_.event_bytes);
-    TRY(surroundings_.connect_domain(id, Gfn(static_cast<u64>(frame)), Port(port), *connection));
+    const u32 number = next_connection_++;
     Domain& added = domain(id);
-    added.connection = connection.get();
+    Connection& connection =
+        *connections_.emplace(number, std::make_unique<Connection>(number, subject, limits_.event_bytes)).first->second;
+    const Result<> connected = surroundings_.connect_domain(id, Gfn(static_cast<u64>(frame)), Port(port), connection);
+    if (!connected.ok()) {
+        connections_.erase(number);
+        return connected.error();
+    }
+    added.connection = &connection;
     added.is_shut_down = false;
-    connections_.emplace(next_connection_++, std::move(connection));
     fire_special(introduce_domain_event);
     return ok_reply();
 }
@@ -145,6 +150,7 @@ void Server::forget_domain(DomId id)
     if (connection) {
         surroundings_.disconnect_domain(id);
         remove_client(*connection);
+        domain(id).connection = nullptr;
     }
     for (auto& [number, other] : connections_)
         if (other->subject.target == id)

@@ -26,8 +26,14 @@ Server::Reply Server::watch(Request& request)
         if (memory_of(connection.subject.domain) + watch.bytes() > limits_.memory_bytes)
             return Error::NoMemory;
     }
-    Watch& kept = connection.watches.emplace(std::move(key), std::move(watch)).first->second;
-    watches_.add(kept);
+    const auto entry = connection.watches.emplace(std::move(key), std::move(watch)).first;
+    Watch& kept = entry->second;
+    try {
+        watches_.add(kept);
+    } catch (const std::bad_alloc&) {
+        connection.watches.erase(entry);
+        throw;
+    }
     owner.watches += 1;
     owner.watch_bytes += kept.bytes();
     request.new_watch = &kept;

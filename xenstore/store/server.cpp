@@ -219,12 +219,18 @@ Result<> Server::check_limits(const Request& request, const Draft& draft, const 
 void Server::commit(const Draft& draft, const std::vector<Event>& events)
 {
     for (const auto& [owner, cost] : draft.costs())
+        domain(owner); // what can fail comes first
+    for (const auto& [owner, cost] : draft.costs())
         domain(owner).holdings += cost;
     root_ = draft.root();
     ++changes_;
     doom_old_transactions();
-    for (const Event& event : events)
-        fire(event);
+    try {
+        for (const Event& event : events)
+            fire(event);
+    } catch (const std::bad_alloc&) {
+        suspect_all_watches();
+    }
 }
 
 void Server::put(std::string_view path, std::string_view value)

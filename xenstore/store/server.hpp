@@ -132,6 +132,7 @@ private:
 
     void fire(const Event& event);
     void fire_special(std::string_view name);
+    void suspect_all_watches();
     void send_event(Watch& watch, std::string_view path);
     void push_reply(Connection& connection, const Message& message);
     void reset(Connection& connection);
