@@ -25,6 +25,18 @@ bool is_standard_script(const std::string& script, const char* standard)
     return script.empty() || script == standard || script == std::string("/etc/xen/scripts/") + standard;
 }
 
+/// Whether two paths, perhaps by different names, lead to the same bytes.
+bool same_storage(const std::string& a, const std::string& b)
+{
+    struct stat first {};
+    struct stat second {};
+    if (stat(a.c_str(), &first) < 0 || stat(b.c_str(), &second) < 0)
+        return a == b;
+    if (S_ISBLK(first.st_mode) && S_ISBLK(second.st_mode))
+        return first.st_rdev == second.st_rdev;
+    return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
 /// Two guests that write to one file system destroy it.
 void check_not_shared(xenstore::Client& store, const DiskSpec& disk)
 {
@@ -32,7 +44,7 @@ void check_not_shared(xenstore::Client& store, const DiskSpec& disk)
     for (const std::string& guest : store.list_if_exists(base))
         for (const std::string& device : store.list_if_exists(base + "/" + guest)) {
             const std::string path = base + "/" + guest + "/" + device;
-            if (store.find(path + "/params") != disk.target)
+            if (!same_storage(store.find(path + "/params").value_or(""), disk.target))
                 continue;
             const bool written = store.find(path + "/mode") == "w";
             if (written || !disk.read_only)

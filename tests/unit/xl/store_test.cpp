@@ -323,6 +323,11 @@ TEST_F(StoreTest, DiskThatAnotherGuestMayWriteToIsRefused)
     EXPECT_THROW(check_disk(store(), disk), Failure);
     store().write("/local/domain/0/backend/vbd/7/51712/mode", "r");
     EXPECT_NO_THROW(check_disk(store(), disk)) << "readers may share";
+    config::DiskSpec alias = disk;
+    alias.read_only = false;
+    alias.target += ".alias";
+    std::filesystem::create_symlink(disk.target, alias.target);
+    EXPECT_THROW(check_disk(store(), alias), Failure) << "the same file by another name";
 }
 
 TEST_F(StoreTest, DisksThatCannotBeServedAreRefusedByName)
