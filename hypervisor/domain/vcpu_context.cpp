@@ -184,8 +184,10 @@ Result<void> set_vcpu_context(Vcpu& vcpu, const abi::VcpuGuestContext& c)
             (void)set_debug_register(vcpu, i, c.debugreg[i]).ok(); // a bad one is left out, as the ABI has it
     machine::set_fpu_state(vcpu, c.flags & abi::vgcf_i387_valid ? c.fpu_ctxt.x : nullptr);
     if (vcpu.id.value == 0) {
-        if (!vcpu.initialised)
+        if (!vcpu.initialised) {
             vcpu.domain->vm_assist = c.vm_assist;
+            vcpu.domain->memory.m2p_strict = vcpu.domain->vm_assist_enabled(abi::VmassistType::m2p_strict);
+        }
         update_wall_clock(*vcpu.domain); // the builder has cleared the page
     }
     vcpu.time_written = {};

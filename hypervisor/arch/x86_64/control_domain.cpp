@@ -5,6 +5,7 @@
 #include "hypervisor/arch/x86_64/acpi.hpp"
 #include "hypervisor/arch/x86_64/boot_info.hpp"
 #include "hypervisor/arch/x86_64/command_line.hpp"
+#include "hypervisor/arch/x86_64/guest_msr.hpp"
 #include "hypervisor/arch/x86_64/irq.hpp"
 #include "hypervisor/arch/x86_64/machine.hpp"
 #include "hypervisor/arch/x86_64/processor.hpp"
@@ -13,7 +14,9 @@
 #include "hypervisor/domain/dom0_builder.hpp"
 #include "hypervisor/domain/lifecycle.hpp"
 #include "hypervisor/domain/policies.hpp"
+#include "hypervisor/hypercall/hypercall.hpp"
 #include "hypervisor/mm/heap.hpp"
+#include "hypervisor/mm/page_type.hpp"
 #include "hypervisor/sched/sched.hpp"
 
 #include <string.h>
@@ -27,6 +30,8 @@ struct Range {
 
 // Ports that the hypervisor keeps or mediates: PICs, PIT, its gate, the RTC, PCI configuration data.
 constexpr Range kept_ports[] = {{0x20, 0x21}, {0xa0, 0xa1}, {0x40, 0x43}, {0x61, 0x61}, {0x70, 0x71}, {0xcfc, 0xcff}};
+constexpr u32 msr_arch_capabilities = 0x10a, msr_amd_decode_config = 0xc0011029;
+constexpr u64 lfence_dispatch = 1 << 1; // in msr_amd_decode_config: LFENCE waits for what comes before it
 constexpr u64 message_interrupt_window = 0xfee00000, local_apic = 0xfee00000;
 constexpr Range hypertransport{0xfd00000000 >> page_shift, 0xffffffffff >> page_shift};
 constexpr u64 all_frames = (u64{1} << (52 - page_shift)) - 1;
@@ -136,7 +141,15 @@ void create_idle_vcpu(CpuId id)
     sched::initialise_cpu(id, idle->unit);
 }
 
-void make_policies() { make_cpu_policies(cpu_policies, {read_cpuid, nullptr}, {}); }
+void make_policies()
+{
+    MachineFacts facts;
+    u64 decode_config = 0;
+    facts.lfence_dispatch = read_machine_msr(msr_amd_decode_config, decode_config) && decode_config & lfence_dispatch;
+    if (cpuid(0).a >= 7 && cpuid(7).d >> feature::arch_caps % 32 & 1)
+        facts.arch_capabilities = read_msr(msr_arch_capabilities);
+    make_cpu_policies(cpu_policies, {read_cpuid, nullptr}, facts);
+}
 
 void start_control_domain()
 {
@@ -160,6 +173,8 @@ void start_control_domain()
     permit_ports(*dom0);
     permit_frames(*dom0);
     must(dom0->irqs.add(1, gsi_count() - 1));
+    // From here on there is somebody to give way to.
+    mm::preemption_check = hypercall::should_preempt;
     (void)controller_unpause(*dom0).ok();
 }
 
