@@ -21,7 +21,8 @@ Result<void> configure_gsi(u32 gsi, Trigger trigger, Polarity polarity);
 /// Whether an interrupt needs end_of_irq().
 bool irq_is_level(u32 irq);
 
-/// Gives a GSI to a domain; again is no error. @return Invalid  no such GSI; Busy  another's, or the hypervisor's own
+/// Gives a GSI to a domain; again is no error. One that is the hypervisor's own can be had, but not bound.
+/// @return Invalid  no such GSI; Busy  another's
 Result<void> map_gsi(DomId domain, u32 gsi);
 /// Takes an irq back, masked. @return Invalid  it is not the domain's; Busy  still bound
 Result<void> unmap_irq(DomId domain, u32 irq);

@@ -89,7 +89,7 @@ Result<void> bind(DomId domain, u32 irq, bool)
     Interrupt& i = interrupts[irq];
     if (!i.mapped || i.owner != domain)
         return Error::Invalid;
-    if (i.bound)
+    if (i.bound || i.ours)
         return Error::Busy;
     if (is_gsi(irq) && !route_gsi(irq))
         return Error::NoSpace;
@@ -339,7 +339,7 @@ Result<void> map_gsi(DomId domain, u32 gsi)
         return Error::Invalid;
     LockGuard guard(irq_lock);
     Interrupt& i = interrupts[gsi];
-    if (i.ours || (i.mapped && i.owner != domain))
+    if (i.mapped && i.owner != domain)
         return Error::Busy;
     i.mapped = true;
     i.owner = domain;
@@ -356,8 +356,10 @@ Result<void> unmap_irq(DomId domain, u32 irq)
         return Error::Invalid;
     if (i.bound)
         return Error::Busy;
-    set_masked(irq, true);
-    free_vector(i);
+    if (!i.ours) {
+        set_masked(irq, true);
+        free_vector(i);
+    }
     i.mapped = false;
     i.owner = domid_none;
     return {};
