@@ -8,6 +8,7 @@
 #include "hypervisor/abi/trap.hpp"
 #include "hypervisor/abi/vcpu.hpp"
 #include "hypervisor/base/types.hpp"
+#include "hypervisor/domain/msr_policy.hpp"
 #include "hypervisor/sched/timer.hpp"
 #include "hypervisor/sched/unit.hpp"
 
@@ -103,6 +104,7 @@ struct alignas(64) Vcpu {
     void* fpu = nullptr;   ///< XSAVE image, 64-byte aligned
     u32 fpu_cpu = ~0u;     ///< the processor whose registers may still hold that state
     u64 xcr0 = 1;
+    VcpuMsrs msrs;         ///< those that it has of its own
 };
 
 /// The vCPU that a scheduler's unit is part of.

@@ -6,6 +6,7 @@
 
 #include "hypervisor/abi/vcpu.hpp"
 #include "hypervisor/arch/x86_64/entry.hpp"
+#include "hypervisor/arch/x86_64/guest_msr.hpp"
 #include "hypervisor/arch/x86_64/machine.hpp"
 #include "hypervisor/core/log.hpp"
 #include "hypervisor/domain/domain.hpp"
@@ -93,6 +94,7 @@ void load_segments(Vcpu& vcpu, GuestRegs& regs)
     write_msr(msr_fs_base, vcpu.fs_base);
     write_msr(msr_gs_base, vcpu.kernel_mode ? vcpu.gs_base_kernel : vcpu.gs_base_user);
     write_msr(msr_inactive_gs_base, vcpu.kernel_mode ? vcpu.gs_base_user : vcpu.gs_base_kernel);
+    load_tsc_aux(vcpu);
     if (!ok)
         bounce_failsafe(vcpu, regs, wanted);
 }

@@ -254,7 +254,7 @@ bool execute(Vcpu& vcpu, GuestRegs& regs, const Instruction& i, bool& advance)
             return false;
         put_tsc(regs);
         if (i.operation == Operation::Rdtscp)
-            regs.rcx = 0;
+            regs.rcx = vcpu.msrs.tsc_aux;
         return true;
     case Operation::Cpuid:
         put_cpuid(regs, vcpu, false);

@@ -9,4 +9,10 @@ namespace xylem::arch {
 bool read_guest_msr(Vcpu& vcpu, GuestRegs& regs);
 bool write_guest_msr(Vcpu& vcpu, GuestRegs& regs);
 
+/// What RDTSCP and RDPID give a vCPU must be in the processor while it runs there.
+void load_tsc_aux(const Vcpu& vcpu);
+
+/// Reads an MSR of the machine that may not be there. @return whether it is
+bool read_machine_msr(u32 index, u64& value);
+
 }
