@@ -231,8 +231,8 @@ void Queue::finished(Transfer& transfer, int error)
         return;
     }
     if (error != 0 && log_limit_.allows())
-        log("{}: the disk failed at byte {}, {} bytes: {}", parts_.name, transfer.offset, transfer.bytes,
-            std::strerror(error));
+        log("{}: the disk failed an operation of {} bytes at byte {}: {}", parts_.name, transfer.command.bytes,
+            transfer.command.offset, std::strerror(error));
     const bool good = error == 0 && (kind != Command::Kind::read || copy_buffered(transfer));
     detach_memory(transfer);
     --in_flight_;

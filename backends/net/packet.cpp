@@ -86,53 +86,54 @@ void store(std::span<std::byte> frame, std::size_t offset, u16 value)
     frame[offset + 1] = static_cast<std::byte>(value);
 }
 
-u64 pseudo_header_sum(std::span<const std::byte> frame, const ChecksumPlace& place)
+u64 pseudo_header_sum(std::span<const std::byte> head, const ChecksumPlace& place, std::size_t frame_bytes)
 {
-    const auto addresses = place.ipv6 ? frame.subspan(place.network + 8, 32) : frame.subspan(place.network + 12, 8);
-    return sum(addresses) + (place.tcp ? protocol_tcp : protocol_udp) + (frame.size() - place.transport);
+    const auto addresses = place.ipv6 ? head.subspan(place.network + 8, 32) : head.subspan(place.network + 12, 8);
+    return sum(addresses) + (place.tcp ? protocol_tcp : protocol_udp) + (frame_bytes - place.transport);
 }
 
 }
 
-std::optional<ChecksumPlace> find_checksum(std::span<const std::byte> frame)
+std::optional<ChecksumPlace> find_checksum(std::span<const std::byte> head)
 {
-    if (frame.size() < ethernet_header_bytes)
+    if (head.size() < ethernet_header_bytes)
         return std::nullopt;
     std::size_t network = ethernet_header_bytes;
-    u16 type = big_endian_at(frame, network - 2);
+    u16 type = big_endian_at(head, network - 2);
     for (int tag = 0; tag < max_vlan_tags && (type == ethertype_vlan || type == ethertype_service_vlan); ++tag) {
         network += 4;
-        if (frame.size() < network)
+        if (head.size() < network)
             return std::nullopt;
-        type = big_endian_at(frame, network - 2);
+        type = big_endian_at(head, network - 2);
     }
     std::optional<Transport> transport;
     if (type == ethertype_ipv4)
-        transport = after_ipv4(frame, network);
+        transport = after_ipv4(head, network);
     else if (type == ethertype_ipv6)
-        transport = after_ipv6(frame, network);
+        transport = after_ipv6(head, network);
     if (!transport || (transport->protocol != protocol_tcp && transport->protocol != protocol_udp))
         return std::nullopt;
 
     const bool tcp = transport->protocol == protocol_tcp;
-    if (frame.size() < transport->offset + (tcp ? 20 : 8))
+    if (head.size() < transport->offset + (tcp ? 20 : 8))
         return std::nullopt;
-    const std::size_t header = tcp ? (byte_at(frame, transport->offset + 12) >> 4) * 4u : 8;
-    if ((tcp && header < 20) || frame.size() < transport->offset + header)
+    const std::size_t header = tcp ? (byte_at(head, transport->offset + 12) >> 4) * 4u : 8;
+    if ((tcp && header < 20) || head.size() < transport->offset + header)
         return std::nullopt;
     return ChecksumPlace{type == ethertype_ipv6,    tcp, network, transport->offset, transport->offset + (tcp ? 16 : 6),
                          transport->offset + header};
 }
 
-void store_pseudo_header_sum(std::span<std::byte> frame, const ChecksumPlace& place)
+void store_pseudo_header_sum(std::span<std::byte> head, const ChecksumPlace& place, std::size_t frame_bytes)
 {
-    store(frame, place.field, fold(pseudo_header_sum(frame, place)));
+    store(head, place.field, fold(pseudo_header_sum(head, place, frame_bytes)));
 }
 
 void store_full_checksum(std::span<std::byte> frame, const ChecksumPlace& place)
 {
     store(frame, place.field, 0);
-    const u16 checksum = static_cast<u16>(~fold(pseudo_header_sum(frame, place) + sum(frame.subspan(place.transport))));
+    const u16 checksum =
+        static_cast<u16>(~fold(pseudo_header_sum(frame, place, frame.size()) + sum(frame.subspan(place.transport))));
     store(frame, place.field, !place.tcp && checksum == 0 ? 0xffff : checksum); // UDP: 0 would mean "none"
 }
 

@@ -44,11 +44,12 @@ struct ChecksumPlace {
     std::size_t payload;   ///< where the transport header ends
 };
 
-/// Nothing if the frame has no whole, unfragmented TCP or UDP header.
-std::optional<ChecksumPlace> find_checksum(std::span<const std::byte> frame);
+/// Looks at the headers, which must lie in the piece of the frame that is given.
+/// @return nothing if there is no whole, unfragmented TCP or UDP header in it
+std::optional<ChecksumPlace> find_checksum(std::span<const std::byte> head);
 
 /// Stores what a sender with checksum offload leaves in the field: the sum over addresses, protocol and length.
-void store_pseudo_header_sum(std::span<std::byte> frame, const ChecksumPlace& place);
+void store_pseudo_header_sum(std::span<std::byte> head, const ChecksumPlace& place, std::size_t frame_bytes);
 
 /// Computes and stores the whole checksum, for a receiver that cannot.
 void store_full_checksum(std::span<std::byte> frame, const ChecksumPlace& place);

@@ -8,14 +8,14 @@ namespace xylem::backends::net {
 
 using namespace abi::io;
 
-static constexpr std::size_t largest_packet = sizeof(TapHeader) + netif_max_tx_size + 1;
-static constexpr std::size_t batch_bytes = 4 * largest_packet;
+static constexpr std::size_t largest_packet_pages = pages_for(netif_max_tx_size);
+static constexpr std::size_t batch_pages = 128;
 static constexpr std::size_t batch_packets = 64;
 static constexpr int rounds_per_turn = 4;
 
 Receive::Receive(QueueParts parts, MappedPages ring, Offload offload)
-    : parts_(std::move(parts)), pages_(std::move(ring)), ring_(pages_.data(), pages_.bytes()), offload_(offload),
-      buffer_(batch_bytes)
+    : with_(std::move(parts)), shared_(std::move(ring)), ring_(shared_.data(), shared_.bytes()), offload_(offload),
+      pages_(batch_pages)
 {
 }
 
@@ -24,7 +24,7 @@ void Receive::serve()
     for (int round = 0; round < rounds_per_turn; ++round)
         if (stopped_ || !deliver_batch())
             return;
-    parts_.loop.defer([self = self_] {
+    with_.loop.defer([self = self_] {
         if (*self)
             (*self)->serve();
     });
@@ -37,12 +37,13 @@ bool Receive::deliver_batch()
     answers_.clear();
     copies_.clear();
     if (waiting_bytes_ > 0 && at_ > 0) { // one that found no room: to the front, so that the rest has space
-        std::memmove(buffer_.data() + sizeof header_, frame().data(), waiting_bytes_);
+        std::memmove(pages_.page(0), frame().data(), waiting_bytes_);
         at_ = 0;
     }
     bool link_empty = false;
     bool ring_full = false;
-    while (!link_empty && !ring_full && packets_.size() < batch_packets && at_ + largest_packet <= buffer_.size()) {
+    while (!link_empty && !ring_full && packets_.size() < batch_packets &&
+           at_ + largest_packet_pages <= pages_.count()) {
         link_empty = !next_packet();
         if (link_empty)
             break;
@@ -51,7 +52,7 @@ bool Receive::deliver_batch()
             place_packet();
     }
     finish_batch();
-    parts_.link.listen(!ring_full && !stopped_);
+    with_.link.listen(!ring_full && !stopped_);
     return !link_empty && !ring_full && !stopped_;
 }
 
@@ -59,14 +60,9 @@ bool Receive::deliver_batch()
 bool Receive::next_packet()
 {
     while (waiting_bytes_ == 0) {
-        const auto room = std::span(buffer_).subspan(at_);
-        const std::size_t bytes = parts_.link.receive(room);
-        if (bytes == 0)
+        waiting_bytes_ = with_.link.receive(header_, pages_.from(at_).first(largest_packet_pages * page_size));
+        if (waiting_bytes_ == 0)
             return false;
-        if (bytes < sizeof header_ + ethernet_header_bytes)
-            continue;
-        std::memcpy(&header_, room.data(), sizeof header_);
-        waiting_bytes_ = bytes - sizeof header_;
         if (!acceptable())
             waiting_bytes_ = 0;
     }
@@ -76,6 +72,8 @@ bool Receive::next_packet()
 /// The link was told what the frontend can take, but what was queued before that may be otherwise.
 bool Receive::acceptable() const
 {
+    if (waiting_bytes_ < ethernet_header_bytes)
+        return false;
     switch (header_.segmentation()) {
     case TapHeader::gso_none:
         return waiting_bytes_ <= (offload_.scatter ? netif_max_tx_size : page_size);
@@ -98,7 +96,7 @@ bool Receive::room_for_packet()
     const std::optional<u32> posted = ring_.waiting();
     if (!posted) {
         stopped_ = true;
-        parts_.on_broken("the request index of its receive ring runs ahead of the ring");
+        with_.on_broken("the request index of its receive ring runs ahead of the ring");
         return false;
     }
     return *posted >= slots_needed() || ring_.ask_for_event_after(slots_needed());
@@ -143,7 +141,7 @@ void Receive::place_packet()
         const NetifRxRequest page = ring_.take();
         const auto bytes = static_cast<u16>(std::min<std::size_t>(page_size, end - done));
         copies_.push_back(
-            GrantCopy::to_guest(frame().data() + done, {parts_.memory.domain(), GrantRef(page.gref)}, 0, bytes));
+            GrantCopy::to_guest(frame().data() + done, {with_.memory.domain(), GrantRef(page.gref)}, 0, bytes));
         u16 flags = done == 0 ? first_flags : u16{0};
         if (done + bytes < end)
             flags |= netrxf_more_data;
@@ -159,7 +157,7 @@ void Receive::place_packet()
     }
     packet.answers = static_cast<u32>(answers_.size()) - packet.first_answer;
     packets_.push_back(packet);
-    at_ += (sizeof header_ + waiting_bytes_ + 15) & ~std::size_t{15};
+    at_ += pages_for(waiting_bytes_);
     waiting_bytes_ = 0;
 }
 
@@ -167,7 +165,7 @@ void Receive::finish_batch()
 {
     if (packets_.empty())
         return;
-    parts_.memory.copy(copies_);
+    with_.memory.copy(copies_);
     for (const Packet& packet : packets_) {
         bool good = true;
         for (u32 i = 0; i < packet.copies; ++i)
@@ -178,7 +176,7 @@ void Receive::finish_batch()
     for (const Response& response : answers_)
         ring_.respond(response);
     if (ring_.publish())
-        parts_.notify();
+        with_.notify();
     if (waiting_bytes_ == 0)
         at_ = 0;
 }

@@ -46,7 +46,7 @@ private:
     bool deliver_batch();
     bool next_packet();
     bool room_for_packet();
-    std::span<std::byte> frame() { return std::span(buffer_).subspan(at_ + sizeof(TapHeader), waiting_bytes_); }
+    std::span<std::byte> frame() const { return pages_.from(at_).first(waiting_bytes_); }
     u32 slots_needed() const;
     bool is_segmented() const { return header_.gso_type != TapHeader::gso_none; }
     bool acceptable() const;
@@ -55,12 +55,12 @@ private:
     void place_packet();
     void finish_batch();
 
-    QueueParts parts_;
-    MappedPages pages_;
+    QueueParts with_;
+    MappedPages shared_;
     Ring ring_;
     Offload offload_;
-    std::vector<std::byte> buffer_;
-    std::size_t at_ = 0;            ///< where the next packet goes, or lies if it waits
+    PageRun pages_;
+    std::size_t at_ = 0;            ///< the page where the next packet goes, or lies if it waits
     std::size_t waiting_bytes_ = 0; ///< of a frame that was read and not delivered yet; 0 if there is none
     TapHeader header_{};            ///< its header
     std::vector<Packet> packets_;

@@ -115,20 +115,21 @@ void Tap::drain()
     }
 }
 
-bool Tap::send(std::span<const std::byte> packet)
+bool Tap::send(std::span<const iovec> parts)
 {
-    return write(fd_.get(), packet.data(), packet.size()) == static_cast<ssize_t>(packet.size());
+    return writev(fd_.get(), parts.data(), static_cast<int>(parts.size())) > 0;
 }
 
-std::size_t Tap::receive(std::span<std::byte> buffer)
+std::size_t Tap::receive(TapHeader& header, std::span<std::byte> frame)
 {
-    const ssize_t bytes = read(fd_.get(), buffer.data(), buffer.size());
+    const iovec parts[] = {{&header, sizeof header}, {frame.data(), frame.size()}};
+    const ssize_t bytes = readv(fd_.get(), parts, 2);
     if (bytes < 0 && errno != EAGAIN && errno != EINTR && std::exchange(alive_, false)) {
         // Somebody deleted it. Its descriptor would be "ready" for ever.
         log("interface {}: it has gone: {}", config_.name, std::strerror(errno));
         arrivals_ = {};
     }
-    return bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+    return bytes > static_cast<ssize_t>(sizeof header) ? static_cast<std::size_t>(bytes) - sizeof header : 0;
 }
 
 void Tap::listen(bool on)

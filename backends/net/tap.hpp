@@ -36,8 +36,8 @@ public:
     /// Throws away what has queued up.
     void drain();
 
-    bool send(std::span<const std::byte> packet) override;
-    std::size_t receive(std::span<std::byte> buffer) override;
+    bool send(std::span<const iovec> parts) override;
+    std::size_t receive(TapHeader& header, std::span<std::byte> frame) override;
     void listen(bool on) override;
 
 private:

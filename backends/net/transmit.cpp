@@ -1,6 +1,8 @@
 // See transmit.hpp.
 #include "backends/net/transmit.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace xylem::backends::net {
@@ -11,14 +13,13 @@ using namespace abi::io;
 static constexpr u32 max_slots = netif_nr_slots_min + 2;
 /// Extras of one packet: one of each type at most.
 static constexpr int max_extras = 4;
-static constexpr std::size_t largest_packet = sizeof(TapHeader) + netif_max_tx_size + 16;
-/// Copied at once; many small packets or a few of the largest.
-static constexpr std::size_t batch_bytes = 4 * largest_packet;
+/// Copied at once: many small packets or some of the largest.
+static constexpr std::size_t batch_pages = 160;
 static constexpr std::size_t batch_packets = 64;
 static constexpr int rounds_per_turn = 4;
 
 Transmit::Transmit(QueueParts parts, MappedPages ring)
-    : parts_(std::move(parts)), pages_(std::move(ring)), ring_(pages_.data(), pages_.bytes()), buffer_(batch_bytes)
+    : with_(std::move(parts)), shared_(std::move(ring)), ring_(shared_.data(), shared_.bytes()), pages_(batch_pages)
 {
 }
 
@@ -30,13 +31,13 @@ void Transmit::serve()
         if (packets_.empty() && !ring_.ask_for_event())
             return;
         if (!copies_.empty())
-            parts_.memory.copy(copies_);
+            with_.memory.copy(copies_);
         for (Packet& packet : packets_)
             send(packet);
         answer();
     }
     // The ring keeps filling: the others get their turn, then we go on.
-    parts_.loop.defer([self = self_] {
+    with_.loop.defer([self = self_] {
         if (*self)
             (*self)->serve();
     });
@@ -45,7 +46,7 @@ void Transmit::serve()
 bool Transmit::broken(const char* why)
 {
     stopped_ = true;
-    parts_.on_broken(why);
+    with_.on_broken(why);
     return false;
 }
 
@@ -54,12 +55,12 @@ bool Transmit::collect()
 {
     packets_.clear();
     answers_.clear();
+    parts_.clear();
     copies_.clear();
-    filled_ = 0;
     std::optional<u32> waiting = ring_.waiting();
     if (!waiting)
         return broken("the request index of its transmit ring runs ahead of the ring");
-    while (*waiting > 0 && packets_.size() < batch_packets && filled_ + largest_packet <= buffer_.size())
+    while (*waiting > 0 && packets_.size() < batch_packets && parts_.size() + max_slots <= pages_.count())
         if (!take_packet(*waiting))
             return false;
     return true;
@@ -70,22 +71,20 @@ bool Transmit::take_packet(u32& waiting)
     const Request first = ring_.take();
     --waiting;
     Packet packet{};
-    packet.start = filled_;
     packet.bytes = first.size;
     packet.flags = first.flags;
     packet.first_answer = static_cast<u32>(answers_.size());
-    packet.first_copy = static_cast<u32>(copies_.size());
+    packet.first_part = static_cast<u32>(parts_.size());
     packet.good = first.size >= ethernet_header_bytes;
     answers_.push_back({first.id, false});
     if (!take_extras(first, waiting, packet) || !take_fragments(first, waiting, packet))
         return false;
     packet.answers = static_cast<u32>(answers_.size()) - packet.first_answer;
-    if (packet.good) {
-        packet.copies = static_cast<u32>(copies_.size()) - packet.first_copy;
-        filled_ += (sizeof(TapHeader) + packet.bytes + 15) & ~std::size_t{15};
-    } else {
-        copies_.resize(packet.first_copy);
+    if (!packet.good) {
+        parts_.resize(packet.first_part);
+        copies_.resize(packet.first_part);
     }
+    packet.parts = static_cast<u32>(parts_.size()) - packet.first_part;
     packets_.push_back(packet);
     return true;
 }
@@ -129,38 +128,57 @@ bool Transmit::take_fragments(const Request& first, u32& waiting, Packet& packet
         packet.good = packet.good && count == 0;
     if (!packet.good)
         return true;
-    std::size_t at = packet.start + sizeof(TapHeader);
-    add_copy(first, first.size - behind_first, packet, at);
+    add_part(first, first.size - behind_first, packet);
     for (u32 i = 0; i < count; ++i)
-        add_copy(fragments[i], fragments[i].size, packet, at);
+        add_part(fragments[i], fragments[i].size, packet);
     return true;
 }
 
-void Transmit::add_copy(const Request& fragment, std::size_t bytes, Packet& packet, std::size_t& at)
+void Transmit::add_part(const Request& fragment, std::size_t bytes, Packet& packet)
 {
     if (fragment.offset + bytes > page_size) {
         packet.good = false;
         return;
     }
-    copies_.push_back(GrantCopy::from_guest({parts_.memory.domain(), GrantRef(fragment.gref)}, fragment.offset,
-                                            buffer_.data() + at, static_cast<u16>(bytes)));
-    at += bytes;
+    std::byte* page = pages_.page(parts_.size());
+    parts_.push_back({page, bytes});
+    copies_.push_back(GrantCopy::from_guest({with_.memory.domain(), GrantRef(fragment.gref)}, fragment.offset, page,
+                                            static_cast<u16>(bytes)));
+}
+
+/// Makes one part of all, for headers that a frontend has spread over several.
+void Transmit::join_parts(Packet& packet)
+{
+    joined_.clear();
+    for (const iovec& part : parts_of(packet)) {
+        const auto* bytes = static_cast<const std::byte*>(part.iov_base);
+        joined_.insert(joined_.end(), bytes, bytes + part.iov_len);
+    }
+    packet.parts = 1;
+    parts_[packet.first_part] = {joined_.data(), joined_.size()};
 }
 
 /// What the packet asks the next sender to do. @return false  it asks for the impossible
-bool Transmit::describe(const Packet& packet, TapHeader& header)
+bool Transmit::describe(Packet& packet, TapHeader& header)
 {
     header = {};
-    const auto frame = std::span(buffer_).subspan(packet.start + sizeof(TapHeader), packet.bytes);
     const bool segments = packet.gso.type == NetifExtraType::gso;
     if (!(packet.flags & nettxf_csum_blank) && !segments) {
         header.flags = packet.flags & nettxf_data_validated ? TapHeader::data_valid : 0;
         return true;
     }
-    const auto place = find_checksum(frame);
+    const auto head = [&] {
+        const iovec& first = parts_[packet.first_part];
+        return std::span(static_cast<std::byte*>(first.iov_base), first.iov_len);
+    };
+    auto place = find_checksum(head());
+    if (!place && packet.parts > 1) {
+        join_parts(packet);
+        place = find_checksum(head());
+    }
     if (!place)
         return false;
-    store_pseudo_header_sum(frame, *place);
+    store_pseudo_header_sum(head(), *place, packet.bytes);
     header.flags = TapHeader::needs_checksum;
     header.checksum_start = static_cast<u16>(place->transport);
     header.checksum_offset = static_cast<u16>(place->field - place->transport);
@@ -175,19 +193,20 @@ bool Transmit::describe(const Packet& packet, TapHeader& header)
 
 void Transmit::send(Packet& packet)
 {
-    for (u32 i = 0; packet.good && i < packet.copies; ++i)
-        packet.good = copies_[packet.first_copy + i].done();
+    for (u32 i = 0; packet.good && i < packet.parts; ++i)
+        packet.good = copies_[packet.first_part + i].done();
     TapHeader header;
     packet.good = packet.good && describe(packet, header);
     if (!packet.good) {
         if (log_limit_.allows())
-            log("{}: dropped a packet of the guest that does not hold: {} bytes, flags {:#x}", parts_.name,
-                packet.bytes, packet.flags);
+            log("{}: dropped a packet of the guest that does not hold: {} bytes, flags {:#x}", with_.name, packet.bytes,
+                packet.flags);
         return;
     }
-    const auto whole = std::span(buffer_).subspan(packet.start, sizeof header + packet.bytes);
-    std::memcpy(whole.data(), &header, sizeof header);
-    parts_.link.send(whole); // what the link does not take is lost, as on any wire
+    std::array<iovec, max_slots + 1> whole{iovec{&header, sizeof header}};
+    const auto parts = parts_of(packet);
+    std::copy(parts.begin(), parts.end(), whole.begin() + 1);
+    with_.link.send(std::span(whole).first(parts.size() + 1)); // what the link does not take is lost, as on any wire
 }
 
 void Transmit::answer()
@@ -199,7 +218,7 @@ void Transmit::answer()
             ring_.respond({slot.id, slot.extra ? Status::null : fate});
         }
     if (ring_.publish())
-        parts_.notify();
+        with_.notify();
 }
 
 }

@@ -10,6 +10,7 @@
 #include "backends/lib/peer_memory.hpp"
 #include "backends/lib/ring.hpp"
 #include "backends/net/link.hpp"
+#include "backends/net/pages.hpp"
 #include "hypervisor/abi/io/netif.hpp"
 
 #include <functional>
@@ -50,14 +51,13 @@ private:
 
     /// A packet of the batch in hand.
     struct Packet {
-        std::size_t start; ///< in buffer_, where its TapHeader is
         std::size_t bytes; ///< of the frame
         u16 flags;
         Extra gso;        ///< of type none if there is no segmentation to do
         u32 first_answer; ///< in answers_
         u32 answers;
-        u32 first_copy; ///< in copies_
-        u32 copies;
+        u32 first_part; ///< in parts_ and copies_
+        u32 parts;
         bool good;
     };
     /// What a slot of the ring will be answered: extras by "null", the others by their packet's fate.
@@ -70,18 +70,24 @@ private:
     bool take_packet(u32& waiting);
     bool take_extras(const Request& first, u32& waiting, Packet& packet);
     bool take_fragments(const Request& first, u32& waiting, Packet& packet);
-    void add_copy(const Request& fragment, std::size_t bytes, Packet& packet, std::size_t& at);
+    void add_part(const Request& fragment, std::size_t bytes, Packet& packet);
     void send(Packet& packet);
-    bool describe(const Packet& packet, TapHeader& header);
+    std::span<iovec> parts_of(const Packet& packet)
+    {
+        return std::span(parts_).subspan(packet.first_part, packet.parts);
+    }
+    void join_parts(Packet& packet);
+    bool describe(Packet& packet, TapHeader& header);
     void answer();
     bool broken(const char* why);
 
-    QueueParts parts_;
-    MappedPages pages_;
+    QueueParts with_;
+    MappedPages shared_;
     Ring ring_;
-    std::vector<std::byte> buffer_;
-    std::size_t filled_ = 0;
+    PageRun pages_;
     std::vector<Packet> packets_;
+    std::vector<iovec> parts_; ///< each in a page of its own, as many as have been given out
+    std::vector<std::byte> joined_;
     std::vector<Answer> answers_;
     std::vector<GrantCopy> copies_;
     bool stopped_ = false;

@@ -16,19 +16,24 @@ using test::FakePeer;
 using Bytes = std::vector<std::byte>;
 
 struct FakeLink : Link {
-    bool send(std::span<const std::byte> packet) override
+    bool send(std::span<const iovec> parts) override
     {
-        sent.emplace_back(packet.begin(), packet.end());
+        Bytes& packet = sent.emplace_back();
+        for (const iovec& part : parts) {
+            const auto* bytes = static_cast<const std::byte*>(part.iov_base);
+            packet.insert(packet.end(), bytes, bytes + part.iov_len);
+        }
         return true;
     }
-    std::size_t receive(std::span<std::byte> buffer) override
+    std::size_t receive(TapHeader& header, std::span<std::byte> frame) override
     {
         if (arrivals.empty())
             return 0;
         const Bytes packet = arrivals.front();
         arrivals.pop_front();
-        const std::size_t bytes = std::min(packet.size(), buffer.size());
-        std::copy_n(packet.begin(), bytes, buffer.begin());
+        std::memcpy(&header, packet.data(), sizeof header);
+        const std::size_t bytes = std::min(packet.size() - sizeof header, frame.size());
+        std::copy_n(packet.begin() + sizeof header, bytes, frame.begin());
         return bytes;
     }
     void listen(bool on) override { listening = on; }
@@ -139,7 +144,7 @@ TEST(NetPacket, ThePseudoHeaderSumIsWhatPartialChecksumsStartFrom)
 {
     Bytes frame = make_frame(false, true, 77);
     const auto place = *find_checksum(frame);
-    store_pseudo_header_sum(frame, place);
+    store_pseudo_header_sum(frame, place, frame.size());
     u32 total = 0;
     for (std::size_t i = place.transport; i < frame.size(); ++i)
         total += (i - place.transport) % 2 ? at(frame, i) : at(frame, i) << 8;
@@ -172,7 +177,7 @@ TEST(NetPacket, TruncatedAndRandomFramesAreHarmless)
         for (unsigned i = 0; i < random() % 4 && !frame.empty(); ++i)
             frame[random() % frame.size()] = std::byte(static_cast<u8>(random()));
         if (const auto place = find_checksum(frame)) {
-            store_pseudo_header_sum(frame, *place);
+            store_pseudo_header_sum(frame, *place, frame.size());
             store_full_checksum(frame, *place);
             EXPECT_LE(place->payload, frame.size());
         }
@@ -299,6 +304,18 @@ TEST_F(NetTransmit, ABlankChecksumIsLeftToTheKernelWithItsPlace)
     EXPECT_EQ(sent_header().checksum_start, 34);
     EXPECT_EQ(sent_header().checksum_offset, 6);
     EXPECT_EQ(statuses(), Statuses{NetifStatus::okay});
+}
+
+// Headers in several pieces: a frontend may cut where it likes.
+TEST_F(NetTransmit, ABlankChecksumIsFoundAcrossFragments)
+{
+    start();
+    Bytes frame = make_frame(true, true, 200);
+    push_frame(frame, 5, 30, nettxf_csum_blank);
+    queue->serve();
+    store_pseudo_header_sum(frame, *find_checksum(frame), frame.size());
+    expect_sent(frame);
+    EXPECT_EQ(sent_header().checksum_start, 54);
 }
 
 TEST_F(NetTransmit, SegmentationIsLeftToTheKernel)
