@@ -33,18 +33,16 @@ Result<void> put_msr(void* context, const abi::MsrEntry& msr)
     return out.msrs.copy_out(msr, out.msr_count++);
 }
 
-/// Copies `policy` out; null handles ask for the sizes.
+Result<void> skip_leaf(void*, const abi::CpuidLeaf&) { return {}; }
+Result<void> skip_msr(void*, const abi::MsrEntry&) { return {}; }
+
+/// Copies `policy` out. A null handle asks for the most there can be of its kind, and gets nothing.
 Result<void> copy_out(const CpuPolicy& policy, u32& nr_leaves, u32& nr_msrs, u64 leaves, u64 msrs)
 {
-    if (leaves == 0 && msrs == 0) {
-        nr_leaves = CpuPolicy::max_serialised_leaves;
-        nr_msrs = CpuPolicy::max_serialised_msrs;
-        return {};
-    }
     PolicyOut out{GuestOut<abi::CpuidLeaf>(leaves), GuestOut<abi::MsrEntry>(msrs), nr_leaves, nr_msrs};
-    TRY(serialise(policy, {put_leaf, put_msr, &out}));
-    nr_leaves = out.leaf_count;
-    nr_msrs = out.msr_count;
+    TRY(serialise(policy, {leaves ? put_leaf : skip_leaf, msrs ? put_msr : skip_msr, &out}));
+    nr_leaves = leaves ? out.leaf_count : CpuPolicy::max_serialised_leaves;
+    nr_msrs = msrs ? out.msr_count : CpuPolicy::max_serialised_msrs;
     return {};
 }
 

@@ -9,7 +9,7 @@
 #include "hypervisor/arch/x86_64/guest_msr.hpp"
 #include "hypervisor/arch/x86_64/machine.hpp"
 #include "hypervisor/core/log.hpp"
-#include "hypervisor/domain/domain.hpp"
+#include "hypervisor/domain/lifecycle.hpp"
 #include "hypervisor/domain/time.hpp"
 #include "hypervisor/domain/vcpu_machine.hpp"
 #include "hypervisor/sched/sched.hpp"
@@ -115,8 +115,6 @@ void load_idle_root()
 
 void switch_out(Vcpu& previous)
 {
-    if (previous.unit.is_idle)
-        return;
     save_context(previous);
     // The guest learns that it does not run while its memory is still at hand.
     if (previous.runstate_area) {
@@ -135,19 +133,30 @@ void switch_to(Vcpu& next)
     load_context(next);
 }
 
+/// Takes the running vCPU off this processor. From then on another one may run it, or its domain may end.
+void leave(Vcpu& previous)
+{
+    switch_out(previous);
+    load_idle_root();
+    cpu().current = cpu().idle;
+    Domain& domain = *previous.domain;
+    remove_dirty_cpu(domain);
+    domain_get(domain);
+    sched::descheduled(previous.unit);
+    note_vcpu_stopped(domain);
+    domain_put(domain);
+}
+
 void reschedule()
 {
     Cpu& c = cpu();
     Vcpu& previous = *c.current;
     if (sched::may_continue(previous.unit))
         return;
-    switch_out(previous);
-    if (!previous.unit.is_idle) {
-        load_idle_root(); // from here on another processor may take it, or its domain may end
-        c.current = c.idle;
-        remove_dirty_cpu(*previous.domain);
-    }
-    sched::descheduled(previous.unit);
+    if (previous.unit.is_idle)
+        sched::descheduled(previous.unit);
+    else
+        leave(previous);
     switch_to(vcpu_of(sched::pick()));
 }
 
