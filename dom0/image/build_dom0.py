@@ -19,7 +19,7 @@ HERE = Path(__file__).parent / "dom0"
 HOST_LIBRARIES = elf.library_folders("/")
 
 LINUX_BACKENDS = ["xen-blkback", "xen-netback"]
-DEVICE_MODULES = ["virtio_blk", "virtio_net", "nvme", "e1000", "brd"]
+MODULES_ON_DEMAND = ["ext4", "virtio_blk", "virtio_net", "nvme", "e1000", "brd"]
 
 STORE_COMMANDS = ["read", "write", "ls", "list", "rm", "exists", "watch", "chmod"]
 
@@ -111,7 +111,7 @@ def build(arguments):
         add_xylem(archive, programs.values(), OWN_FOLDER)
         add_store_commands(archive, f"{OWN_FOLDER}/xenstore")
     add_programs(archive, {"init": stripped(init)}, HOST_LIBRARIES)
-    kernel.add_modules(archive, services.CORE_MODULES + LINUX_BACKENDS + DEVICE_MODULES)
+    kernel.add_modules(archive, services.CORE_MODULES + LINUX_BACKENDS + MODULES_ON_DEMAND)
     archive.file("etc/xylem/init.json", services.init_configuration(ours, OWN_FOLDER))
     archive.file("etc/xen/demo.cfg", services.demo_configuration(ours))
     archive.copy("var/lib/xen/images/demo.img", arguments.domu / "disk.img", 0o600)

@@ -12,15 +12,18 @@ BANNER = Path(__file__).parent / "dom0/banner"
 # What can be ours or Debian's (the kernel's, for the backends).
 PARTS = ("xenstored", "xenconsoled", "blkback", "netback", "xl")
 
-# Loaded at every start.
-CORE_MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs", "bridge", "tun", "loop",
-                "crc32c_generic", "ext4"]
+# Loaded at every start. Others come when a device or a mount asks for them.
+CORE_MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs", "bridge", "tun", "loop"]
 
 # Serves the file that the demo's guest fetches, and scripts for the tests' guests.
 WEB = {"name": "web", "command": ["busybox", "httpd", "-f", "-p", "10.9.0.1:80", "-h", "/srv/www"], "ready": "started"}
 
-# Linux's block backend takes no raw file: the demo's image needs a loop device.
 LOOP_DISK = {"name": "demo-disk", "command": ["losetup", "/dev/loop0", "/var/lib/xen/images/demo.img"], "ready": "exited"}
+
+
+def takes_files(ours):
+    """Whether a raw file can be a guest's disk: by our backend, given to it by our xl. Else it takes a loop device."""
+    return {"blkback", "xl"} <= set(ours)
 
 
 def _store(ours, folder):
@@ -52,6 +55,7 @@ def init_configuration(ours, folder):
         listed.append(_backend("xylem-blkback", folder, after))
     else:
         modules.append("xen-blkback")
+    if not takes_files(ours):
         listed.append(LOOP_DISK)
     if "netback" in ours:
         listed.append(_backend("xylem-netback", folder, after))
@@ -62,8 +66,8 @@ def init_configuration(ours, folder):
 
 
 def demo_configuration(ours):
-    """/etc/xen/demo.cfg, whose disk is a file for our backend and a loop device for Linux's."""
-    disk = "/var/lib/xen/images/demo.img,raw,xvda,rw" if {"blkback", "xl"} <= set(ours) else "phy:/dev/loop0,xvda,w"
+    """/etc/xen/demo.cfg."""
+    disk = "/var/lib/xen/images/demo.img,raw,xvda,rw" if takes_files(ours) else "phy:/dev/loop0,xvda,w"
     return f"""\
 # The demo's guest: xl create -c /etc/xen/demo.cfg
 name = "demo"

@@ -4,12 +4,10 @@ import re
 
 from dom0.image.services import PARTS
 from tests.collect.outcome import check
+from tests.collect.squares import SQUARES
 from tests.collect.system import system_test
 from tools.run.demo import run_demo
 from tools.run.machine import Machine
-
-# (hypervisor, tools): the squares that stand.
-SQUARES = {"debian-on-xen": ("xen", "debian"), "xylem-on-xen": ("xen", "xylem")}
 
 
 def demo(run, machine):
