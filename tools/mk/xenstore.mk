@@ -1,6 +1,6 @@
 # xenstore/: the store's daemon, its client library and its command-line tools.
 
-APT_DEPS += libfmt-dev libcli11-dev libgtest-dev libgmock-dev xenstore-utils
+APT_DEPS += libfmt-dev libcli11-dev libgtest-dev libgmock-dev libxen-dev xenstore-utils
 
 XENSTORE_STORE := $(wildcard xenstore/store/*.cpp)
 XENSTORE_DAEMON := $(wildcard xenstore/daemon/*.cpp)
@@ -29,3 +29,21 @@ $(eval $(call unit_test,xenstore_daemon,tests/unit/xenstore/daemon_test.cpp $(XE
 $(BUILD)/tests/unit/xenstore_daemon: | $(BUILD)/bin/xenstored $(XENSTORE_NAMES)
 # On its own, since it replaces the allocator.
 $(eval $(call unit_test,xenstore_memory,tests/unit/xenstore/memory_test.cpp tests/unit/xenstore/store_test.cpp $(XENSTORE_STORE),,-lfmt))
+
+# The C library. Programs in C link to it: it brings its C++ runtime along and shows the versioned names alone.
+XENSTORE_CAPI := $(wildcard xenstore/capi/*.cpp) xenstore/client/socket.cpp \
+  $(addprefix xenstore/store/,message.cpp path.cpp permissions.cpp)
+XENSTORE_SO := $(BUILD)/lib/libxenstore.so.4
+PROGRAMS += $(XENSTORE_SO)
+$(BUILD)/obj/pic/%.o: %.cpp
+	@mkdir -p $(@D)
+	@echo "  CXX     $< (pic)"
+	@$(CXX) $(HOST_CXXFLAGS) -fPIC -MMD -MP -c $< -o $@
+$(XENSTORE_SO): $(patsubst %.cpp,$(BUILD)/obj/pic/%.o,$(XENSTORE_CAPI)) xenstore/capi/libxenstore.map
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CXX) -shared -static-libstdc++ -static-libgcc -Wl,-soname,libxenstore.so.4 -Wl,-z,defs \
+	  -Wl,--version-script=xenstore/capi/libxenstore.map $(filter %.o,$^) -o $@
+-include $(patsubst %.cpp,$(BUILD)/obj/pic/%.d,$(XENSTORE_CAPI))
+$(eval $(call unit_test,xenstore_capi,tests/unit/xenstore/capi_test.cpp $(XENSTORE_CAPI),,))
+$(BUILD)/tests/unit/xenstore_capi: | $(BUILD)/bin/xenstored $(XENSTORE_SO)

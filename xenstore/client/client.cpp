@@ -2,12 +2,9 @@
 #include "xenstore/client/client.hpp"
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 namespace xylem::xenstore {
@@ -22,26 +19,6 @@ namespace {
 std::string zero_terminated(std::string_view text)
 {
     return std::string(text) + '\0';
-}
-
-/// @return -1 with errno
-int connect_to_socket(const std::string& path)
-{
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
-        return fd;
-    const int error = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = error;
-    return -1;
 }
 
 std::string what_of(Error error)
@@ -64,14 +41,6 @@ std::string what_of(Error error)
     }
 }
 
-}
-
-std::string socket_path()
-{
-    if (const char* path = std::getenv("XENSTORED_PATH"))
-        return path;
-    const char* directory = std::getenv("XENSTORED_RUNDIR");
-    return std::string(directory ? directory : "/run/xenstored") + "/socket";
 }
 
 Client::Client() : StoreView(*this, 0)

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "hypervisor/base/types.hpp"
+#include "xenstore/client/socket.hpp"
 #include "xenstore/store/message.hpp"
 #include "xenstore/store/permissions.hpp"
 
@@ -36,9 +37,6 @@ struct WatchEvent {
     std::string path; ///< as relative as the watch's path was; special for special watches
     std::string token;
 };
-
-/// Where the daemon's socket is: $XENSTORED_PATH, else $XENSTORED_RUNDIR/socket, else /run/xenstored/socket.
-std::string socket_path();
 
 class Client;
 
