@@ -7,14 +7,14 @@
 #include "hypervisor/abi/x86_64/layout.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <fmt/format.h>
+#include <map>
 
 namespace xylem::dom0::builder {
 
 namespace {
-
-using Bytes = std::span<const std::byte>;
 
 constexpr char magic[] = "xen-3.0-x86_64";
 
@@ -39,8 +39,8 @@ public:
     Mfn mfn(const Frames& frames) const { return mfns_[frames.first]; }
 
 private:
-    void write(u64 address, Bytes data, u64 size);
-    void write_frames(const Frames& frames, Bytes data)
+    void write(u64 address, const Content& data, u64 size);
+    void write_frames(const Frames& frames, const Content& data)
     {
         write(frames.first << page_shift, data, frames.count << page_shift);
     }
@@ -55,7 +55,7 @@ private:
 };
 
 /// Puts `data`, and zeros up to `size` bytes, at pseudo-physical `address`.
-void Build::write(u64 address, Bytes data, u64 size)
+void Build::write(u64 address, const Content& data, u64 size)
 {
     for (u64 done = 0; done < size;) {
         const u64 at = address + done;
@@ -63,12 +63,10 @@ void Build::write(u64 address, Bytes data, u64 size)
         const u64 first = at >> page_shift;
         const u64 frames = std::min(pages_for(size - done + offset), window_frames);
         const u64 bytes = std::min(size - done, (frames << page_shift) - offset);
+        const u64 copied = std::min(bytes, data.size() - std::min(done, data.size()));
         target_.with_frames(std::span(mfns_).subspan(first, frames), [&](std::span<std::byte> window) {
-            const Bytes copied = data.subspan(std::min<u64>(done, data.size()))
-                                     .first(std::min<u64>(bytes, data.size() - std::min<u64>(done, data.size())));
-            if (!copied.empty())
-                std::memcpy(window.data() + offset, copied.data(), copied.size());
-            std::memset(window.data() + offset + copied.size(), 0, bytes - copied.size());
+            data.read(done, window.subspan(offset, copied));
+            std::memset(window.data() + offset + copied, 0, bytes - copied);
         });
         done += bytes;
     }
@@ -89,14 +87,23 @@ void Build::place_p2m()
 {
     std::vector<u64> list((layout_.p2m.count << page_shift) / sizeof(u64), invalid_mfn.value);
     std::transform(mfns_.begin(), mfns_.end(), list.begin(), [](Mfn mfn) { return mfn.value; });
-    write_frames(layout_.p2m, std::as_bytes(std::span(list)));
+    write_frames(layout_.p2m, Content(std::as_bytes(std::span(list))));
 }
 
+/// Tables lie side by side, those of the mapped region and those of the p2m area: each run is written in one piece.
 void Build::place_tables()
 {
+    std::map<u64, std::array<u64, 512>> tables;
     layout_.tables.write(mfns_, [&](u64 frame, std::span<const u64, 512> entries) {
-        write_frames({frame, 1}, std::as_bytes(entries));
+        std::copy(entries.begin(), entries.end(), tables[frame].begin());
     });
+    for (auto run = tables.begin(); run != tables.end();) {
+        const u64 first = run->first;
+        std::vector<u64> entries;
+        for (u64 next = first; run != tables.end() && run->first == next; ++run, ++next)
+            entries.insert(entries.end(), run->second.begin(), run->second.end());
+        write_frames({first, entries.size() / 512}, Content(std::as_bytes(std::span(entries))));
+    }
 }
 
 abi::StartInfo Build::start_info() const
@@ -131,7 +138,7 @@ abi::StartInfo Build::start_info() const
 void Build::place_start_info()
 {
     const abi::StartInfo info = start_info();
-    write_frames(layout_.start_info, std::as_bytes(std::span(&info, 1)));
+    write_frames(layout_.start_info, Content(std::as_bytes(std::span(&info, 1))));
 }
 
 /// The hypervisor's own share of the page, the clock, is written again when the first vCPU gets its context.

@@ -37,7 +37,7 @@ public:
 /// What the toolstack decides.
 struct BuildRequest {
     u64 pages = 0;
-    std::span<const std::byte> ramdisk; ///< empty for none
+    Content ramdisk; ///< empty for none
     std::string command_line;
     Port store_port{};
     Port console_port{};

@@ -3,16 +3,17 @@
 
 #include "dom0/builder/decompress.hpp"
 #include "dom0/builder/error.hpp"
-#include "dom0/lib/fd.hpp"
 #include "hypervisor/abi/elfnote.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace xylem::dom0::builder {
 
@@ -173,13 +174,13 @@ Elf64_Ehdr checked_header(Bytes file)
     return header;
 }
 
-void take_segment(Kernel& kernel, Bytes file, const Elf64_Phdr& header)
+void take_segment(Kernel& kernel, const Content& file, const Elf64_Phdr& header)
 {
     constexpr u64 far_end = u64{1} << 40;
     if (header.p_filesz > header.p_memsz || header.p_memsz > far_end || header.p_paddr > ~far_end)
         throw BuildError("it has a segment of impossible size");
-    kernel.segments.push_back(
-        {header.p_paddr, slice(file, header.p_offset, header.p_filesz, "a segment"), header.p_memsz});
+    slice(file.bytes(), header.p_offset, header.p_filesz, "a segment"); // for its check
+    kernel.segments.push_back({header.p_paddr, file.slice(header.p_offset, header.p_filesz), header.p_memsz});
 }
 
 void check_wishes(const FoundNotes& found)
@@ -205,14 +206,15 @@ void rebase_segments(Kernel& kernel)
     }
 }
 
-void parse_elf(Kernel& kernel, Bytes file)
+void parse_elf(Kernel& kernel, const Content& content)
 {
+    const Bytes file = content.bytes();
     const Elf64_Ehdr elf = checked_header(file);
     FoundNotes found;
     for (unsigned i = 0; i < elf.e_phnum; ++i) {
         const auto header = read_at<Elf64_Phdr>(file, elf.e_phoff + i * sizeof(Elf64_Phdr), "the program headers");
         if (header.p_type == PT_LOAD && header.p_memsz != 0)
-            take_segment(kernel, file, header);
+            take_segment(kernel, content, header);
         else if (header.p_type == PT_NOTE)
             take_notes(found, slice(file, header.p_offset, header.p_filesz, "the notes"));
     }
@@ -228,33 +230,59 @@ void parse_elf(Kernel& kernel, Bytes file)
 
 }
 
-Kernel parse_kernel(std::span<const std::byte> file)
+Content Content::slice(u64 offset, u64 size) const
+{
+    Content part(bytes_.subspan(offset, size), fd_);
+    part.offset_ = offset_ + offset;
+    return part;
+}
+
+void Content::read(u64 offset, std::span<std::byte> out) const
+{
+    if (fd_ < 0) {
+        std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin());
+        return;
+    }
+    while (!out.empty()) {
+        const ssize_t got = pread(fd_, out.data(), out.size(), static_cast<off_t>(offset_ + offset));
+        if (got < 0 && errno != EINTR)
+            throw_errno("cannot read a file");
+        if (got == 0)
+            throw BuildError("it has become shorter while it was read");
+        if (got > 0) {
+            out = out.subspan(static_cast<std::size_t>(got));
+            offset += static_cast<u64>(got);
+        }
+    }
+}
+
+Kernel parse_kernel(const Content& file)
 {
     Kernel kernel;
-    if (starts_with(file, "HdrS", header_magic_at))
-        kernel.unpacked = unpack_bzimage(file);
-    else if (compression_of(file) == Compression::gzip) // a gzip file, too, ends in its unpacked size
-        kernel.unpacked = unpack_payload(file);
-    const Bytes image = kernel.unpacked.empty() ? file : Bytes(kernel.unpacked);
-    if (!starts_with(image, ELFMAG))
+    const Bytes bytes = file.bytes();
+    if (starts_with(bytes, "HdrS", header_magic_at))
+        kernel.unpacked = unpack_bzimage(bytes);
+    else if (compression_of(bytes) == Compression::gzip) // a gzip file, too, ends in its unpacked size
+        kernel.unpacked = unpack_payload(bytes);
+    const Content image = kernel.unpacked.empty() ? file : Content(kernel.unpacked);
+    if (!starts_with(image.bytes(), ELFMAG))
         throw BuildError(kernel.unpacked.empty() ? "it is neither an ELF file nor a bzImage"
                                                  : "what is packed in it is no ELF file");
     parse_elf(kernel, image);
     return kernel;
 }
 
-MappedFile::MappedFile(const std::string& path)
+MappedFile::MappedFile(const std::string& path) : fd_(open_device(path.c_str(), O_RDONLY))
 {
-    const Fd fd = open_device(path.c_str(), O_RDONLY);
     struct stat about {};
-    if (fstat(fd.get(), &about) < 0)
+    if (fstat(fd_.get(), &about) < 0)
         throw_errno("cannot look at " + path);
     if (!S_ISREG(about.st_mode))
         throw BuildError("it is no regular file");
     if (about.st_size == 0)
         throw BuildError("it is empty");
     const auto size = static_cast<std::size_t>(about.st_size);
-    void* address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd.get(), 0);
+    void* address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd_.get(), 0);
     if (address == MAP_FAILED)
         throw_errno("cannot map " + path);
     bytes_ = {static_cast<const std::byte*>(address), size};

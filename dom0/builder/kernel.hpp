@@ -4,16 +4,38 @@
 // believed before it has been checked against the file's size.
 #pragma once
 
+#include "dom0/lib/fd.hpp"
 #include "hypervisor/base/types.hpp"
 
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace xylem::dom0::builder {
+
+/// Bytes in memory, or in a file. What lies in a file is copied from there straight to its place: a mapping of the
+/// whole file would cost more than the copy, page by page.
+class Content {
+public:
+    Content() = default;
+    explicit Content(std::span<const std::byte> bytes) : bytes_(bytes) {}
+    /// `bytes` are those of the open file `fd`, mapped.
+    Content(std::span<const std::byte> bytes, int fd) : bytes_(bytes), fd_(fd) {}
+
+    u64 size() const { return bytes_.size(); }
+    std::span<const std::byte> bytes() const { return bytes_; }
+    Content slice(u64 offset, u64 size) const;
+    /// Copies what lies at `offset` to all of `out`.
+    /// @throws BuildError  the file has become shorter
+    void read(u64 offset, std::span<std::byte> out) const;
+
+private:
+    std::span<const std::byte> bytes_;
+    int fd_ = -1;
+    u64 offset_ = 0; ///< in the file
+};
 
 /// What the ELF notes of owner "Xen" ask for.
 struct KernelNotes {
@@ -29,7 +51,7 @@ struct KernelNotes {
 /// A piece of the image, to be placed at pseudo-physical `address`: the bytes of `file`, then zeros up to `size`.
 struct Segment {
     u64 address;
-    std::span<const std::byte> file;
+    Content file;
     u64 size;
 };
 
@@ -42,9 +64,13 @@ struct Kernel {
 
 /// Reads a kernel from `file`, which must outlive the result.
 /// @throws BuildError  a sentence about the file, without its name ("it is neither an ELF file nor a bzImage")
-Kernel parse_kernel(std::span<const std::byte> file);
+Kernel parse_kernel(const Content& file);
+inline Kernel parse_kernel(std::span<const std::byte> file)
+{
+    return parse_kernel(Content(file));
+}
 
-/// A file mapped for reading.
+/// An open file, mapped for those who look into it.
 class MappedFile {
 public:
     /// @throws std::system_error  it cannot be opened or mapped;  BuildError  it is empty or no regular file
@@ -52,9 +78,10 @@ public:
     ~MappedFile();
     MappedFile(const MappedFile&) = delete;
     MappedFile& operator=(const MappedFile&) = delete;
-    std::span<const std::byte> bytes() const { return bytes_; }
+    Content content() const { return {bytes_, fd_.get()}; }
 
 private:
+    Fd fd_;
     std::span<const std::byte> bytes_;
 };
 

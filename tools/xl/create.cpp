@@ -39,7 +39,8 @@ class Images {
 public:
     Images(const DomainConfig& config, u64 pages)
         : kernel_file_(open("kernel", config.kernel)),
-          kernel_(reading("kernel", config.kernel, [&] { return dom0::builder::parse_kernel(kernel_file_->bytes()); })),
+          kernel_(
+              reading("kernel", config.kernel, [&] { return dom0::builder::parse_kernel(kernel_file_->content()); })),
           ramdisk_file_(config.ramdisk.empty() ? nullptr : open("ramdisk", config.ramdisk)),
           layout_(reading("kernel", config.kernel,
                           [&] { return dom0::builder::plan_layout(kernel_, ramdisk().size(), pages); }))
@@ -47,9 +48,9 @@ public:
     }
     const dom0::builder::Kernel& kernel() const { return kernel_; }
     const dom0::builder::Layout& layout() const { return layout_; }
-    std::span<const std::byte> ramdisk() const
+    dom0::builder::Content ramdisk() const
     {
-        return ramdisk_file_ ? ramdisk_file_->bytes() : std::span<const std::byte>();
+        return ramdisk_file_ ? ramdisk_file_->content() : dom0::builder::Content();
     }
 
 private:

@@ -160,7 +160,7 @@ int main(int count, char** arguments)
     try {
         return run(count, arguments);
     } catch (const std::exception& error) {
-        std::cerr << "xl: " << error.what() << "\n";
+        std::cerr << fmt::format("xl: {}\n", error.what()); // in one piece, beside others' words
         return failed;
     }
 }

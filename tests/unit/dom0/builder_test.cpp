@@ -7,9 +7,12 @@
 #include "tests/unit/dom0/synthetic_kernel.hpp"
 
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <set>
+#include <unistd.h>
 
 namespace xylem::dom0::builder::test {
 
@@ -26,6 +29,7 @@ public:
     std::vector<Mfn> populate(u64 pages) override
     {
         memory.assign(pages << page_shift, std::byte{0xA5});
+        pinned.reset();
         std::vector<Mfn> mfns;
         for (u64 pfn = 0; pfn < pages; ++pfn)
             mfns.push_back(mfn_of_pfn(pfn, pages));
@@ -112,7 +116,7 @@ Built build_from(const ByteVector& file, u64 pages, const std::string& ramdisk =
     const Kernel kernel = parse_kernel(file);
     BuildRequest request;
     request.pages = pages;
-    request.ramdisk = std::as_bytes(std::span(ramdisk));
+    request.ramdisk = Content(std::as_bytes(std::span(ramdisk)));
     request.command_line = "console=hvc0 token=abc";
     request.store_port = Port(1);
     request.console_port = Port(2);
@@ -306,6 +310,26 @@ TEST(Builder, AddressesThatNoGuestMayUseAreRefused)
                 HasSubstr("INIT_P2M"));
     EXPECT_THAT(complaint(minios_like().number(ElfNote::hypercall_page, 0x2001), pages_of_32_mib),
                 HasSubstr("hypercall page"));
+}
+
+// What lies in a file is copied by the kernel, not through our mapping of it; the bytes must be the same.
+TEST(Builder, ImagesInFilesAreReadFromThere)
+{
+    std::string name = testing::TempDir() + "kernel.XXXXXX";
+    close(mkstemp(name.data()));
+    const ByteVector bytes = linux_like().file();
+    std::ofstream(name, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<long>(bytes.size()));
+    const MappedFile file(name);
+    const Kernel kernel = parse_kernel(file.content());
+    MemoryTarget target;
+    build(target, kernel, plan_layout(kernel, 0, pages_of_32_mib), {});
+    EXPECT_EQ(target.text(0xFFFF'FFFF'8030'0000, 18), "data of the kernel");
+
+    std::filesystem::resize_file(name, 100);
+    EXPECT_THROW(build(target, kernel, plan_layout(kernel, 0, pages_of_32_mib), {}), BuildError)
+        << "it was cut meanwhile";
+    std::filesystem::remove(name);
 }
 
 TEST(Builder, CommandLineThatDoesNotFitIsRefused)
