@@ -23,11 +23,11 @@ GrantPool::Acquired GrantPool::acquire(GrantRef ref)
         MappedPages mapping(memory_, {&ref, 1});
         if (!mapping)
             return {Outcome::refused, nullptr};
-        found = pages_.emplace(ref.value, Page{std::move(mapping), 0, {}}).first;
-    } else if (found->second.users == 0) {
-        idle_.erase(found->second.idle);
+        idle_.push_back(ref.value);
+        found = pages_.emplace(ref.value, Page{std::move(mapping), 0, std::prev(idle_.end())}).first;
     }
-    ++found->second.users;
+    if (found->second.users++ == 0)
+        busy_.splice(busy_.end(), idle_, found->second.place);
     return {Outcome::mapped, found->second.mapping.data()};
 }
 
@@ -35,7 +35,7 @@ void GrantPool::release(GrantRef ref)
 {
     Page& page = pages_.at(ref.value);
     if (--page.users == 0)
-        page.idle = idle_.insert(idle_.end(), ref.value);
+        idle_.splice(idle_.end(), busy_, page.place);
 }
 
 }

@@ -31,7 +31,7 @@ private:
     struct Page {
         MappedPages mapping;
         unsigned users = 0;
-        std::list<u32>::iterator idle; // its place in idle_, while it has no user
+        std::list<u32>::iterator place; // in busy_ or idle_
     };
 
     bool make_room();
@@ -39,6 +39,7 @@ private:
     PeerMemory& memory_;
     std::size_t capacity_;
     std::unordered_map<u32, Page> pages_;
+    std::list<u32> busy_;
     std::list<u32> idle_; // the one unused for longest comes first
 };
 
