@@ -1,4 +1,4 @@
-// xAPIC registers lie in a page, 16 bytes apart; x2APIC registers are MSRs, and its command register is one of 64 bits.
+// Which register file this machine's local APICs have, and what is done with them.
 
 #include "hypervisor/arch/x86_64/apic.hpp"
 
@@ -10,43 +10,17 @@
 namespace xylem::arch {
 namespace {
 
-constexpr u32 msr_apic_base = 0x1b, msr_x2apic = 0x800;
+constexpr u32 msr_apic_base = 0x1b;
 constexpr u64 apic_base_enable = 1 << 11, apic_base_x2apic = 1 << 10;
-constexpr u32 command_pending = 1 << 12;
 constexpr u32 command_assert = 1 << 14, command_level = 1 << 15, all_but_self = 3 << 18;
 constexpr u32 mode_nmi = 4 << 8, mode_init = 5 << 8, mode_startup = 6 << 8;
 constexpr u32 masked = 1 << 16, lint_nmi = 4 << 8;
 
-volatile u8* registers = nullptr;
-
-volatile u32* place(ApicRegister which)
-{
-    return reinterpret_cast<volatile u32*>(registers + static_cast<u32>(which) * 16);
 }
 
-u32 xapic_read(ApicRegister which) { return *place(which); }
-void xapic_write(ApicRegister which, u32 value) { *place(which) = value; }
-void xapic_command(u32 destination, u32 low)
-{
-    while (xapic_read(ApicRegister::command) & command_pending)
-        asm volatile("pause");
-    xapic_write(ApicRegister::command_high, destination << 24);
-    xapic_write(ApicRegister::command, low);
-}
+u64 apic_msr_read(u32 msr) { return read_msr(msr); }
+void apic_msr_write(u32 msr, u64 value) { write_msr(msr, value); }
 
-u32 x2apic_read(ApicRegister which) { return static_cast<u32>(read_msr(msr_x2apic + static_cast<u32>(which))); }
-void x2apic_write(ApicRegister which, u32 value) { write_msr(msr_x2apic + static_cast<u32>(which), value); }
-void x2apic_command(u32 destination, u32 low)
-{
-    // Writes to x2APIC registers are not ordered behind earlier stores: what the interrupted processor is to see must be out.
-    asm volatile("mfence" ::: "memory");
-    write_msr(msr_x2apic + static_cast<u32>(ApicRegister::command), u64{destination} << 32 | low);
-}
-
-}
-
-const ApicAccess xapic_access{xapic_read, xapic_write, xapic_command, 24};
-const ApicAccess x2apic_access{x2apic_read, x2apic_write, x2apic_command, 0};
 const ApicAccess* apic_access = nullptr;
 
 void choose_apic_access()
@@ -60,7 +34,7 @@ void choose_apic_access()
         apic_access = &x2apic_access;
         return;
     }
-    registers = map_device<volatile u8>(MachineAddress(base & 0x000ffffffffff000), page_size);
+    xapic_registers = map_device<volatile u8>(MachineAddress(base & 0x000ffffffffff000), page_size);
     apic_access = &xapic_access;
 }
 

@@ -28,7 +28,7 @@ enum class ApicRegister : u32 {
     divide = 0x3e,
 };
 
-/// How registers are reached. Tests bring their own.
+/// How registers are reached.
 struct ApicAccess {
     u32 (*read)(ApicRegister which);
     void (*write)(ApicRegister which, u32 value);
@@ -39,6 +39,12 @@ struct ApicAccess {
 /// How this machine's local APICs are reached; set by choose_apic_access().
 extern const ApicAccess* apic_access;
 extern const ApicAccess xapic_access, x2apic_access;
+
+/// Where the xAPIC's page is mapped.
+extern volatile u8* xapic_registers;
+/// The MSRs of the x2APIC. Tests bring their own.
+u64 apic_msr_read(u32 msr);
+void apic_msr_write(u32 msr, u64 value);
 
 /// Takes x2APIC mode if the firmware left it on or the processor has it, else maps the xAPIC's page.
 void choose_apic_access();

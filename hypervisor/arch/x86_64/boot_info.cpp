@@ -2,9 +2,6 @@
 
 #include "hypervisor/arch/x86_64/boot_info.hpp"
 
-#include "hypervisor/arch/x86_64/refusal.hpp"
-#include "hypervisor/arch/x86_64/layout.hpp"
-
 #include <string.h>
 
 namespace xylem::arch {
@@ -142,8 +139,6 @@ bool parse_multiboot2(u32 address, const View& view, BootInfo& info)
     return info.memory_count != 0;
 }
 
-BootInfo the_boot_info;
-
 }
 
 bool parse_boot_information(u32 magic, u32 address, const u8* memory, u64 limit, BootInfo& info)
@@ -176,22 +171,6 @@ bool find_rsdp(const u8* memory, BootInfo& info)
             return true;
         }
     return false;
-}
-
-const BootInfo& boot_info()
-{
-    return the_boot_info;
-}
-
-void read_boot_information(u32 magic, u32 address)
-{
-    // The early page tables map the first 4 GiB here.
-    const u8* memory = reinterpret_cast<const u8*>(LAYOUT_DIRECT_MAP);
-    if (!parse_boot_information(magic, address, memory, u64{1} << 32, the_boot_info))
-        refuse_to_boot("no usable information from the boot loader (magic {:x}): load this image by Multiboot2 "
-                       "(GRUB's `multiboot2`) or Multiboot1 (`qemu -kernel`), with a memory map",
-                       magic);
-    find_rsdp(memory, the_boot_info);
 }
 
 }

@@ -28,11 +28,8 @@ void BootMemory::add_map(std::span<const abi::E820Entry> map, Mfn floor)
         Run run{Mfn(pages_for(entry.addr)), Mfn((entry.addr + entry.size) >> page_shift)};
         if (run.first < floor)
             run.first = floor;
-        unsigned at = 0;
-        while (at < count_ && runs_[at].first < run.first)
-            ++at;
         reserve(run.first, run.last); // firmware that lists a run twice gives it once
-        at = 0;
+        unsigned at = 0;
         while (at < count_ && runs_[at].first < run.first)
             ++at;
         insert(at, run);

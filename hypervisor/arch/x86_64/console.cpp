@@ -16,7 +16,7 @@ namespace {
 SpinLock console_lock(LockRank::console);
 SerialPort serial;
 VgaText vga;
-bool ending = false;
+bool open = false, ending = false;
 
 // The log. `written` counts every byte ever put in; the last ring_bytes of them are there.
 constexpr u64 ring_bytes = 32768;
@@ -73,6 +73,9 @@ u64 oldest()
 void open_console()
 {
     ConsoleGuard guard;
+    if (open)
+        return;
+    open = true;
     if (options.console_serial)
         serial.initialise({options.serial_port, options.serial_baud, options.serial_data_bits, options.serial_stop_bits,
                            options.serial_parity});
@@ -105,6 +108,7 @@ u8 console_irq()
 void console_in_panic()
 {
     ending = true;
+    open_console();
 }
 
 }
