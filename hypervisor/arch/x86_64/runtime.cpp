@@ -23,6 +23,16 @@ void __cxa_pure_virtual()
     xylem::panic("a pure virtual function was called");
 }
 
+/// std::popcount, for processors of which nothing more is known.
+int __popcountdi2(long value)
+{
+    auto bits = static_cast<unsigned long>(value);
+    bits -= bits >> 1 & 0x5555555555555555;
+    bits = (bits & 0x3333333333333333) + (bits >> 2 & 0x3333333333333333);
+    bits = (bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0f;
+    return static_cast<int>(bits * 0x0101010101010101 >> 56);
+}
+
 size_t strlen(const char* text)
 {
     size_t n = 0;
