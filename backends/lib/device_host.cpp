@@ -38,6 +38,12 @@ private:
     void fail(const std::string& why);
     void refuse(const std::string& why);
     void write(const Entries& nodes) { store().update(place_.back, nodes); }
+    /// A guest can open and close its device all day long: what it makes us say is limited.
+    template <typename... Arguments> void say(fmt::format_string<Arguments...> format, Arguments&&... arguments)
+    {
+        if (log_limit_.allows())
+            log("{}: {}", name_, fmt::format(format, std::forward<Arguments>(arguments)...));
+    }
     void write_state(XenbusState state, Entries nodes = {});
 
     DeviceHost& host_;
@@ -48,6 +54,7 @@ private:
     Entries features_;
     Stage stage_ = Stage::fresh;
     int retries_left_ = retries;
+    LogLimit log_limit_{20};
     EventLoop::Timer retry_;
 };
 
@@ -111,7 +118,7 @@ bool DeviceHost::Attachment::update()
     if (step == Step::forget || step == Step::renew) {
         if (!device_->disconnect())
             return true; // called again when idle
-        log("{}: removed", name_);
+        say("removed");
         if (step == Step::renew)
             host_.update_soon(key_);
         return false;
@@ -189,7 +196,7 @@ void DeviceHost::Attachment::connect(Device::Begin begin)
         stage_ = Stage::connected;
         if (begin == Device::Begin::fresh) // a resumed frontend was told already, and is not to be disturbed
             write_state(XenbusState::connected, nodes);
-        log("{}: {}", name_, begin == Device::Begin::fresh ? "connected" : "resumed");
+        say("{}", begin == Device::Begin::fresh ? "connected" : "resumed");
     } catch (const std::exception& reason) {
         refuse(reason.what());
     }
@@ -200,7 +207,7 @@ void DeviceHost::Attachment::close(Stage to, XenbusState state)
     if (!device_->disconnect())
         return; // update() is called again when idle, and comes here again
     if (stage_ == Stage::connected)
-        log("{}: disconnected", name_);
+        say("disconnected");
     stage_ = to;
     if (to == Stage::ended)
         make_device(); // releases what the old one held open
@@ -210,7 +217,7 @@ void DeviceHost::Attachment::close(Stage to, XenbusState state)
 /// The device cannot be had: the toolstack reads why.
 void DeviceHost::Attachment::fail(const std::string& why)
 {
-    log("{}: {}", name_, why);
+    say("{}", why);
     stage_ = Stage::ended;
     make_device(); // releases what it may hold already
     write_state(XenbusState::closed, {{"hotplug-error", why}, {"error", why}, {"hotplug-status", "error"}});
@@ -219,7 +226,7 @@ void DeviceHost::Attachment::fail(const std::string& why)
 /// This frontend cannot be served; another one in its place could be.
 void DeviceHost::Attachment::refuse(const std::string& why)
 {
-    log("{}: {}", name_, why);
+    say("{}", why);
     stage_ = Stage::refused;
     device_->disconnect();
     write_state(XenbusState::closing, {{"error", why}});
