@@ -13,12 +13,12 @@ from pathlib import Path
 FLOORS = [
     ["hypervisor/abi"],
     ["hypervisor/base"],
-    ["hypervisor/core"],
+    ["hypervisor/core", "hypervisor/boot"],
     ["hypervisor/mm", "hypervisor/sched"],
     ["grant_tables", "event_channels"],
     ["hypervisor/domain"],
     ["hypervisor/hypercall"],
-    ["hypervisor/arch", "hypervisor/boot"],
+    ["hypervisor/arch"],
 ]
 FLOOR = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}
 
