@@ -5,6 +5,7 @@
 #include "hypervisor/abi/memory.hpp"
 #include "hypervisor/abi/x86_64/pte.hpp"
 #include "hypervisor/base/lock.hpp"
+#include "hypervisor/core/guest_ptr.hpp"
 #include "hypervisor/hypercall/hypercall.hpp"
 #include "hypervisor/mm/heap.hpp"
 #include "hypervisor/mm/host_memory.hpp"
@@ -137,11 +138,19 @@ bool FakeMachine::should_preempt()
     return preempt_every_ && questions_ % preempt_every_ == 0;
 }
 
-bool FakeMachine::faults(u64 address, u64 bytes) const
+bool FakeMachine::faults(u64 address, u64 bytes)
 {
     constexpr u64 first_good = 0x10000;
     if (bytes == 0)
         return false;
+    if (!guest_range_ok(address, bytes)) {
+        std::lock_guard guard(mutex_);
+        ++unchecked_accesses_;
+        return true;
+    }
+    // The upper half is the guest's kernel; the test program has nothing there.
+    if (address >= guest_high_start || address + bytes > guest_low_end - page_size)
+        return true;
     return address < first_good || (address < faulting_.second && address + bytes > faulting_.first);
 }
 
@@ -176,12 +185,17 @@ Session::Session() : machine(FakeMachine::get())
     machine.flush({~u64{0}});
     machine.forget_events();
     machine.log_lines().clear();
+    machine.forget_unchecked_accesses();
     mm::zero_frame();
     free_at_start_ = mm::free_frame_count();
 }
 
 Session::~Session()
 {
+    if (machine.unchecked_accesses()) {
+        std::fprintf(stderr, "guest memory was touched %u times at addresses that no guest may name\n", machine.unchecked_accesses());
+        std::abort();
+    }
     const u64 free = mm::free_frame_count();
     if (free != free_at_start_) {
         std::fprintf(stderr, "a test left %lld frames in use\n", static_cast<long long>(free_at_start_ - free));
@@ -227,7 +241,8 @@ u64 clear_guest(u64 guest_address, u64 bytes)
 
 bool read_word_safely(const u64* address, u64& value)
 {
-    if (FakeMachine::get().faults(reinterpret_cast<u64>(address), sizeof value))
+    if (!guest_range_ok(reinterpret_cast<u64>(address), sizeof value) ||
+        FakeMachine::get().faults(reinterpret_cast<u64>(address), sizeof value))
         return false;
     value = *address;
     return true;

@@ -20,12 +20,12 @@ namespace xylem::test {
 
 /// Something that happened at the seam.
 struct Event {
-    enum class Kind { pte_write, flush, flush_page, load_root, kick, cache_flush, descheduled } kind;
+    enum class Kind { pte_write, flush, flush_page, load_root, load_ldt, kick, cache_flush, descheduled } kind;
     CpuId cpu{};          ///< that did it
     MachineAddress entry{}; ///< pte_write: where
     u64 before = 0, after = 0; ///< pte_write
     CpuMask targets{};    ///< flush, flush_page, kick
-    u64 address = 0;      ///< flush_page, load_root
+    u64 address = 0;      ///< flush_page, load_root, load_ldt
 };
 
 class FakeMachine {
@@ -60,7 +60,11 @@ public:
 
     // ---- Guest memory is the test program's own; addresses below 64 KiB fault, and so do those in [start, end).
     void make_fault(u64 start, u64 end) { faulting_ = {start, end}; }
-    bool faults(u64 address, u64 bytes) const;
+    bool faults(u64 address, u64 bytes);
+    /// How often the core has touched guest memory at an address that it should have refused: the seam trusts it.
+    unsigned unchecked_accesses() const { return unchecked_accesses_; }
+
+    void forget_unchecked_accesses() { unchecked_accesses_ = 0; }
 
     std::vector<std::string>& log_lines() { return log_; }
     Nanoseconds armed_deadline() const { return deadline_; }
@@ -89,6 +93,7 @@ private:
     u64 questions_ = 0;
     std::pair<u64, u64> faulting_{0, 0};
     std::vector<std::string> log_;
+    unsigned unchecked_accesses_ = 0;
 };
 
 /// One test's use of the machine: a clean record, one processor, no preemption; at its end all frames must be free again.

@@ -36,6 +36,7 @@ $(BUILD)/tests/unit/$(1): $$(patsubst %.cpp,$(BUILD)/obj/test/$(1)/%.o,$(2)) $$(
 endef
 
 $(eval $(call core_test,mm,$(wildcard tests/unit/mm/*.cpp)))
+$(eval $(call core_test,paging_ops,$(wildcard tests/unit/paging_ops/*.cpp) tests/unit/sharing_ops/op_domain.cpp))
 $(eval $(call core_test,page_type_model,$(wildcard tests/model/page_type_*.cpp)))
 
 # What the core asks of the machine, read off its freestanding objects.
