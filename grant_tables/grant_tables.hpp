@@ -120,8 +120,13 @@ Status copy_bytes(const CopyPage& from, u16 from_offset, const CopyPage& to, u16
 struct HeldFrame {
     Mfn mfn;
     bool writable_type;
+    unsigned halves; ///< for a processor, for a device: each is one use of the grant
+    bool pinned;     ///< the granter's table knows of the use, by this domain, of this frame
 };
 /// The frame that handle `index` holds. @return NoEntry  the handle is free; Invalid  there are no more handles
 Result<HeldFrame> held_frame(Table& mapper, u32 index);
+/// How many uses of this table's grants are under way. While nobody copies, these are the halves of the handles that
+/// exist.
+u64 count_uses(Table& granter);
 
 }

@@ -12,6 +12,8 @@
 #include "hypervisor/mm/data_entry.hpp"
 #include "hypervisor/mm/update.hpp"
 
+#include <bit>
+
 namespace xylem::grant_tables {
 
 namespace {
@@ -231,6 +233,19 @@ void put_host_references(Mfn mfn, bool writable)
     mm::put_page(mfn);
 }
 
+/// Whether the granter's table counts what the mapping stands for.
+bool is_pinned_for(const Table& mapper, const Mapping& mapping)
+{
+    LockGuard guard(mapping.granter->lock);
+    const ActiveEntry* active = find_active(*mapping.granter, mapping.ref);
+    if (!active || active->domain != mapper.id || active->frame != mapping.frame)
+        return false;
+    const bool writable = !(mapping.flags & mapping_read_only);
+    const u8 host = writable ? active->pins.host_writers : active->pins.host_readers;
+    const u8 device = writable ? active->pins.device_writers : active->pins.device_readers;
+    return (!(mapping.flags & mapping_host) || host != 0) && (!(mapping.flags & mapping_device) || device != 0);
+}
+
 bool is_writable(const Taken& taken)
 {
     return !(taken.flags & mapping_read_only);
@@ -332,14 +347,21 @@ Result<void> Table::release_mappings()
 
 Result<HeldFrame> held_frame(Table& mapper, u32 index)
 {
-    LockGuard guard(mapper.lock);
-    const Mapping* mapping = mapper.maptrack.at(index);
-    if (!mapping)
-        return Error::Invalid;
-    if (!mapping->granter)
+    Mapping mapping{};
+    {
+        LockGuard guard(mapper.lock);
+        const Mapping* found = mapper.maptrack.at(index);
+        if (!found)
+            return Error::Invalid;
+        mapping = *found;
+    }
+    if (!mapping.granter)
         return Error::NoEntry;
-    const bool device_writes = (mapping->flags & mapping_device) && !(mapping->flags & mapping_read_only);
-    return HeldFrame{Mfn(mapping->frame), device_writes};
+    const bool writable = !(mapping.flags & mapping_read_only);
+    return HeldFrame{.mfn = Mfn(mapping.frame),
+                     .writable_type = writable && (mapping.flags & mapping_device),
+                     .halves = static_cast<unsigned>(std::popcount(unsigned{mapping.flags} & mapping_halves)),
+                     .pinned = is_pinned_for(mapper, mapping)};
 }
 
 }

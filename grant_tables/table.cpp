@@ -121,4 +121,16 @@ Status swap_entries(Table& table, abi::RawGrantRef a, abi::RawGrantRef b)
     return Status::okay;
 }
 
+u64 count_uses(Table& granter)
+{
+    LockGuard guard(granter.lock);
+    u64 uses = 0;
+    for (const ActiveEntry* page : granter.active)
+        for (u32 i = 0; page && i < active_entries_per_page; ++i) {
+            const Pins& pins = page[i].pins;
+            uses += u32{pins.host_readers} + pins.host_writers + pins.device_readers + pins.device_writers;
+        }
+    return uses;
+}
+
 }

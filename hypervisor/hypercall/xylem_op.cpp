@@ -1,7 +1,7 @@
 // xylem_op, our own hypercall: the audit of the whole machine. (hypervisor/abi/xylem.hpp)
 //
-// All vCPUs but the caller's are stopped meanwhile, so that nothing changes under the walk. It takes as long as it takes: it is
-// for tests and for operators who look for a fault.
+// All vCPUs but the caller's are stopped meanwhile, so that nothing changes under the walk. It takes as long as it
+// takes: it is for tests and for operators who look for a fault.
 
 #include "hypervisor/abi/xylem.hpp"
 
@@ -77,14 +77,23 @@ void expect_events(mm::Audit& audit, const Domain& domain)
     if (!table.fifo)
         return;
     for (u32 i = 0; i < table.fifo->page_count; ++i)
-        audit.expect_typed(machine::mfn_of_mapped(table.fifo->pages[i]), mm::PageType::writable, "a page of event words");
+        audit.expect_typed(machine::mfn_of_mapped(table.fifo->pages[i]), mm::PageType::writable,
+                           "a page of event words");
     for (const event_channels::VcpuEvents* vcpu : table.vcpus)
         if (vcpu && vcpu->control_block)
-            audit.expect_typed(machine::mfn_of_mapped(vcpu->control_block), mm::PageType::writable, "an event control block");
+            audit.expect_typed(machine::mfn_of_mapped(vcpu->control_block), mm::PageType::writable,
+                               "an event control block");
 }
 
-void expect_grants(mm::Audit& audit, Domain& domain)
+/// How often grants are in use, by the count of the granters that live, and by the handles. Handles may also have
+/// grants of the dead, whose frames they keep.
+struct GrantUses {
+    u64 by_granters = 0, by_handles = 0;
+};
+
+void expect_grants(mm::Audit& audit, mm::AuditReport& report, Domain& domain, GrantUses& uses)
 {
+    uses.by_granters += grant_tables::count_uses(domain.grants);
     for (u32 handle = 0;; ++handle) {
         const Result<grant_tables::HeldFrame> held = grant_tables::held_frame(domain.grants, handle);
         if (held == Error::Invalid)
@@ -92,6 +101,9 @@ void expect_grants(mm::Audit& audit, Domain& domain)
         if (!held.ok())
             continue;
         const Mfn mfn = held.value().mfn;
+        uses.by_handles += held.value().halves;
+        if (!held.value().pinned)
+            report.violation(5, "handle {} of domain {} is of a grant that is not in use", handle, domain.id);
         if (held.value().writable_type)
             audit.expect_typed(mfn, mm::PageType::writable, "a grant handle");
         else
@@ -106,13 +118,17 @@ Result<void> audit_machine(Vcpu& self, mm::AuditReport& report)
     mm::Audit audit(report);
     TRY(audit.prepare());
     const StoppedWorld stopped(self);
+    GrantUses uses;
     for_each_domain([&](Domain& domain) {
         for (const Vcpu* vcpu : domain.vcpus)
             if (vcpu)
                 expect_vcpu(audit, *vcpu);
         expect_events(audit, domain);
-        expect_grants(audit, domain);
+        expect_grants(audit, report, domain, uses);
     });
+    if (uses.by_granters > uses.by_handles)
+        report.violation(5, "grants are in use {} times, but handles account for {}", uses.by_granters,
+                         uses.by_handles);
     for_each_domain([&](Domain& domain) { audit.walk(domain.memory); });
     audit.check();
     return {};
@@ -150,7 +166,8 @@ Result<i64> operate(Vcpu& self, GuestInOut<abi::XylemOp> argument)
     if (op.flags != 0)
         return Error::Invalid;
     switch (op.cmd) {
-    case abi::XylemCmd::audit: return audit(self, argument, op);
+    case abi::XylemCmd::audit:
+        return audit(self, argument, op);
     }
     return Error::NotImplemented;
 }

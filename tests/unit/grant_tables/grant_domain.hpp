@@ -39,9 +39,12 @@ struct GrantDomain {
         return machine::map<abi::GrantEntryV1>(
             grants.shared_frame(ref / entries_per_frame).take())[ref % entries_per_frame];
     }
+    /// In the order that lets nobody see half a grant: flags last.
     void grant(u32 ref, Mfn mfn, const GrantDomain& to, u16 flags = 0)
     {
-        entry(ref) = {static_cast<u16>(abi::gtf_permit_access | flags), to.owner.id.value, static_cast<u32>(mfn.value)};
+        atomic_store(&entry(ref).frame, static_cast<u32>(mfn.value));
+        atomic_store(&entry(ref).domid, to.owner.id.value);
+        atomic_store(&entry(ref).flags, static_cast<u16>(abi::gtf_permit_access | flags));
     }
     /// As Linux takes a grant back: only while nobody uses it. @return whether it is taken back
     bool revoke(u32 ref);

@@ -472,6 +472,13 @@ TEST_F(Mapping, AuditSeesWhatEachHandleHolds)
     EXPECT_FALSE(held_frame(user.grants, op.handle).value().writable_type);
     EXPECT_TRUE(held_frame(user.grants, device.handle).value().writable_type);
     EXPECT_EQ(held_frame(user.grants, 255).error(), Error::NoEntry);
+    const auto both = user.map(granter, ref, 1, abi::gntmap_host_map | abi::gntmap_device_map);
+    EXPECT_EQ(held_frame(user.grants, both.handle).value().halves, 2u);
+    EXPECT_TRUE(held_frame(user.grants, both.handle).value().pinned);
+    EXPECT_EQ(count_uses(granter.grants), 4u);
+    EXPECT_EQ(count_uses(user.grants), 0u);
+    EXPECT_EQ(user.unmap(both.handle, 1), Status::okay);
+    EXPECT_EQ(count_uses(granter.grants), 3u);
     EXPECT_EQ(user.unmap(op.handle, 0), Status::okay);
     user.end_mappings();
 }
