@@ -4,6 +4,7 @@
 #include "xenstore/daemon/socket_link.hpp"
 
 #include <cerrno>
+#include <csignal>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -44,15 +45,23 @@ Daemon::Daemon(const Options& options, Log& log, int listener)
 
 Daemon::~Daemon() = default;
 
-void Daemon::run(int stop_signals)
+void Daemon::run(int signals)
 {
     bool is_stopping = false;
-    loop_.add(stop_signals, EPOLLIN, [&](unsigned) { is_stopping = true; });
+    loop_.add(signals, EPOLLIN, [&](unsigned) {
+        signalfd_siginfo signal{};
+        if (read(signals, &signal, sizeof signal) != sizeof signal)
+            return;
+        if (signal.ssi_signo == SIGHUP)
+            log_.reopen();
+        else
+            is_stopping = true;
+    });
     while (!is_stopping) {
         loop_.turn(ready_.empty() ? EventLoop::Wait::yes : EventLoop::Wait::no);
         take_turns();
     }
-    loop_.remove(stop_signals);
+    loop_.remove(signals);
 }
 
 void Daemon::add_session(Connection& connection, std::unique_ptr<Link> link)

@@ -17,8 +17,8 @@ public:
     Daemon(const Options& options, Log& log, int listener);
     ~Daemon() override;
 
-    /// Serves until a signal in `stop_signals` (a signalfd) ends it.
-    void run(int stop_signals);
+    /// Serves until a signal of `signals` (a signalfd) ends it; SIGHUP opens the log again.
+    void run(int signals);
 
 private:
     bool domain_exists(DomId domain) override;

@@ -22,7 +22,14 @@ Result<> Log::open(const std::string& path)
     if (fd_ > 2)
         close(fd_);
     fd_ = fd;
+    path_ = path;
     return {};
+}
+
+void Log::reopen()
+{
+    if (!path_.empty() && !open(std::string(path_)).ok())
+        line("cannot open {} again", path_);
 }
 
 void Log::write(const std::string& text)

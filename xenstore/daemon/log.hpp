@@ -17,6 +17,8 @@ public:
 
     /// Appends to `path` from now on. @return IoError  with errno; the log stays where it was
     Result<> open(const std::string& path);
+    /// Opens the same file again, which may have been renamed.
+    void reopen();
 
     template <typename... Arguments> void line(fmt::format_string<Arguments...> format, Arguments&&... arguments)
     {
@@ -29,6 +31,7 @@ public:
 
 private:
     int fd_ = 2;
+    std::string path_;
 };
 
 }

@@ -110,7 +110,7 @@ void tell_supervisor(std::string_view state)
     close(fd);
 }
 
-int stop_signals()
+int take_signals()
 {
     sigset_t signals;
     sigemptyset(&signals);
@@ -141,7 +141,7 @@ int serve(const Options& options)
     const int parent = options.in_foreground ? -1 : go_to_background();
     const std::string path = socket_path();
     const int listener = listen_on(path);
-    const int signals = stop_signals();
+    const int signals = take_signals();
     Daemon daemon(options, log, listener);
     write_pid(options);
     if (parent >= 0) {

@@ -243,6 +243,25 @@ TEST_F(DaemonTest, NonsenseEndsTheConnectionItCameFrom)
     EXPECT_EQ(Client().read("/local/domain/0/name"), "Domain-0");
 }
 
+TEST_F(DaemonTest, TheLogMayBeRotated)
+{
+    Client client;
+    const auto print = [&](const std::string& text) { client.control(std::vector<std::string>{"print", text}); };
+    const auto log = [&](const std::string& name) {
+        std::ifstream file(directory_ + "/" + name);
+        return std::string(std::istreambuf_iterator<char>(file), {});
+    };
+    print("before");
+    std::filesystem::rename(directory_ + "/log", directory_ + "/log.1");
+    kill(daemon_, SIGHUP);
+    for (int i = 0; i < 500 && !std::filesystem::exists(directory_ + "/log"); ++i)
+        std::this_thread::sleep_for(10ms);
+    print("after");
+    EXPECT_NE(log("log.1").find("before"), std::string::npos);
+    EXPECT_EQ(log("log.1").find("after"), std::string::npos);
+    EXPECT_NE(log("log").find("after"), std::string::npos);
+}
+
 TEST_F(DaemonTest, AnotherDaemonIsRefused)
 {
     const std::string said = output_of("build/bin/xenstored --no-fork --no-domains");
