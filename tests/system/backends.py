@@ -3,6 +3,7 @@
 The guest's disk lies on a QEMU NVMe disk, so that operations are in flight when the backend dies.
 """
 
+import os
 import random
 import subprocess
 
@@ -82,8 +83,8 @@ def make_disk(path):
 
 @system_test(seconds=240, variants=OUR_TOOLS, always=False)
 def killed_under_load(run, hypervisor, tools):
-    seed = random.randrange(1 << 32)
-    print(f"    seed {seed}", flush=True)
+    seed = int(os.environ.get("XYLEM_SEED") or random.randrange(1 << 32))
+    print(f"    kills at random, XYLEM_SEED={seed}", flush=True)
     pauses = [f"{random.Random(seed + i).uniform(0.5, 6):.2f}" for i in range(KILLS)]
     disk = run.folder / "nvme.img"
     make_disk(disk)
