@@ -114,6 +114,16 @@ std::span<const u8> module_bytes(unsigned index)
     return {r.a, r.b, r.c, r.d};
 }
 
+/// Whether LFENCE, on an AMD processor, waits for what comes before it: on two old families always, later by choice.
+bool lfence_waits()
+{
+    const u32 signature = cpuid(1).a;
+    const u32 base_family = signature >> 8 & 0xf, family = base_family == 0xf ? 0xf + (signature >> 20 & 0xff) : base_family;
+    u64 decode_config = 0;
+    return family == 0xf || family == 0x11 ||
+           (read_machine_msr(msr_amd_decode_config, decode_config) && decode_config & lfence_dispatch);
+}
+
 /// Module frames have been read: they are memory like any other from now on.
 void release_modules()
 {
@@ -144,8 +154,7 @@ void create_idle_vcpu(CpuId id)
 void make_policies()
 {
     MachineFacts facts;
-    u64 decode_config = 0;
-    facts.lfence_dispatch = read_machine_msr(msr_amd_decode_config, decode_config) && decode_config & lfence_dispatch;
+    facts.lfence_dispatch = lfence_waits();
     if (cpuid(0).a >= 7 && cpuid(7).d >> feature::arch_caps % 32 & 1)
         facts.arch_capabilities = read_msr(msr_arch_capabilities);
     make_cpu_policies(cpu_policies, {read_cpuid, nullptr}, facts);
