@@ -10,8 +10,8 @@ void write_console(const char* text, size_t length);
 /// Takes up to `capacity` received bytes. @return how many
 size_t read_console(char* into, size_t capacity);
 
-/// Reads the log from `index` on (a running count of bytes; what has been overwritten is skipped). @return bytes copied;
-/// `index` is then where the next read goes on.
+/// Reads the log from `index` on (a running count of bytes; what has been overwritten is skipped). @return bytes
+/// copied; `index` is then where the next read goes on.
 size_t read_log(u64& index, char* into, size_t capacity);
 void clear_log();
 u64 log_start(); ///< index of the oldest byte that clear_log() and time have left

@@ -1,8 +1,8 @@
 // Hardware interrupts as domains use them. Part of the seam (machine.hpp).
 //
-// An irq is a GSI, or from gsi_count() up a message interrupt (MSI, MSI-X). A domain knows it by the same number, as its pirq. One
-// domain at a time has an irq mapped; only then can it bind the pirq to an event channel (event_channels::PirqLayer). A level
-// interrupt that has been delivered stays masked until end_of_irq().
+// An irq is a GSI, or from gsi_count() up a message interrupt (MSI, MSI-X). A domain knows it by the same number, as
+// its pirq. One domain at a time has an irq mapped; only then can it bind the pirq to an event channel
+// (event_channels::PirqLayer). A level interrupt that has been delivered stays masked until end_of_irq().
 #pragma once
 
 #include "hypervisor/base/result.hpp"
@@ -43,8 +43,9 @@ struct MessageRequest {
     bool msix;
     u32 count;
 };
-/// Programs the device to raise new interrupts, masked until bound, and gives them to the domain. @return the first irq's number;
-/// NoDevice  unknown, or without the capability; Invalid  no such entry; Exists  already mapped; NoSpace  no vectors
+/// Programs the device to raise new interrupts, masked until bound, and gives them to the domain. @return the first
+/// irq's number; NoDevice  unknown, or without the capability; Invalid  no such entry; Exists  already mapped; NoSpace
+/// no vectors
 Result<u32> map_message(DomId domain, const MessageRequest& request);
 /// Programs a device's messages anew, after it has been reset. @return NoDevice  unknown
 Result<void> restore_messages(PciFunction device);

@@ -52,7 +52,7 @@ void write_pte(u64* entry, u64 value);
 bool compare_exchange_pte(u64* entry, u64& expected, u64 desired);
 /// Writes the data caches' lines of a range back and drops them, on all processors (CLFLUSH).
 void flush_cache(const void* start, u64 bytes);
-/// Writes all of this processor's caches back and drops them (WBINVD).
+/// Writes the caches of all processors back and drops them (WBINVD).
 void flush_all_caches();
 /// Loads a page-table root into this processor; flushes its non-global translations.
 void load_root(MachineAddress root);

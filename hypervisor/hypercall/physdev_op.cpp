@@ -60,7 +60,10 @@ Result<void> pirq_eoi_gmfn(Domain& domain, const abi::PhysdevPirqEoiGmfn& op)
 
 // ---- Interrupts
 
-Result<void> eoi(Domain& domain, const abi::PhysdevEoi& op) { return machine::end_of_irq(domain.id, op.irq); }
+Result<void> eoi(Domain& domain, const abi::PhysdevEoi& op)
+{
+    return machine::end_of_irq(domain.id, op.irq);
+}
 
 Result<void> irq_status_query(Domain&, abi::PhysdevIrqStatusQuery& op)
 {
@@ -120,8 +123,11 @@ Result<void> map_message(Domain& caller, Domain& target, abi::PhysdevMapPirq& op
     constexpr int most_messages = 32;
     if (several && (op.table_base || op.entry_nr < 1 || op.entry_nr > most_messages))
         return Error::Invalid;
-    op.pirq = static_cast<int32_t>(TRY(machine::map_message(
-        target.id, {{segment, static_cast<u8>(bus), static_cast<u8>(op.devfn)}, static_cast<u32>(op.entry_nr), op.table_base != 0, count})));
+    op.pirq = static_cast<int32_t>(
+        TRY(machine::map_message(target.id, {{segment, static_cast<u8>(bus), static_cast<u8>(op.devfn)},
+                                             static_cast<u32>(op.entry_nr),
+                                             op.table_base != 0,
+                                             count})));
     return {};
 }
 
@@ -271,7 +277,8 @@ i64 physdev_op(Vcpu& self, Arguments& args)
     const auto performed = [&]<typename Argument>(Result<void> (*operation)(Domain&, const Argument&)) {
         return perform<Argument>(at, [&](const Argument& op) { return operation(caller, op); });
     };
-    const auto of_function = [&]<typename Argument>(Argument, Result<void> (*operation)(Domain&, machine::PciFunction)) {
+    const auto of_function = [&]<typename Argument>(Argument,
+                                                    Result<void> (*operation)(Domain&, machine::PciFunction)) {
         return perform<Argument>(at, [&](const Argument& op) {
             if constexpr (requires { op.seg; })
                 return operation(caller, {op.seg, op.bus, op.devfn});

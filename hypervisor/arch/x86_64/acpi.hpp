@@ -1,5 +1,5 @@
-// What of the firmware's tables the hypervisor needs: processors and interrupt controllers (MADT), fixed hardware (FADT), HPET, PCI's
-// memory-mapped configuration (MCFG).
+// What of the firmware's tables the hypervisor needs: processors and interrupt controllers (MADT), fixed hardware
+// (FADT), HPET, PCI's memory-mapped configuration (MCFG).
 #pragma once
 
 #include "hypervisor/base/bits.hpp"

@@ -18,8 +18,14 @@ constexpr u32 masked = 1 << 16, lint_nmi = 4 << 8;
 
 }
 
-u64 apic_msr_read(u32 msr) { return read_msr(msr); }
-void apic_msr_write(u32 msr, u64 value) { write_msr(msr, value); }
+u64 apic_msr_read(u32 msr)
+{
+    return read_msr(msr);
+}
+void apic_msr_write(u32 msr, u64 value)
+{
+    write_msr(msr, value);
+}
 
 const ApicAccess* apic_access = nullptr;
 
@@ -27,8 +33,9 @@ void choose_apic_access()
 {
     const CpuidResult features = cpuid(1);
     if (!(features.d & 1 << 9))
-        refuse_to_boot("this processor has no local APIC: Xylem needs one for its timers and interrupts; enable it in the "
-                       "firmware's setup");
+        refuse_to_boot(
+            "this processor has no local APIC: Xylem needs one for its timers and interrupts; enable it in the "
+            "firmware's setup");
     const u64 base = read_msr(msr_apic_base);
     if (features.c & 1 << 21) {
         apic_access = &x2apic_access;
@@ -56,7 +63,8 @@ void initialise_local_apic()
     for (unsigned i = 0; i < 256; ++i) {
         u32 in_service = 0;
         for (u32 word = 0; word < 8; ++word)
-            in_service |= apic_access->read(static_cast<ApicRegister>(static_cast<u32>(ApicRegister::in_service) + word));
+            in_service |=
+                apic_access->read(static_cast<ApicRegister>(static_cast<u32>(ApicRegister::in_service) + word));
         if (!in_service)
             break;
         apic_eoi();

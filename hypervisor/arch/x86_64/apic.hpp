@@ -12,8 +12,8 @@ enum class ApicRegister : u32 {
     task_priority = 0x08,
     eoi = 0x0b,
     spurious = 0x0f,
-    in_service = 0x10,  // 8 of them
-    request = 0x20,     // 8 of them
+    in_service = 0x10, // 8 of them
+    request = 0x20,    // 8 of them
     error_status = 0x28,
     command = 0x30,
     command_high = 0x31, // xAPIC only
@@ -51,7 +51,10 @@ void choose_apic_access();
 /// Brings this processor's local APIC up: enabled, everything masked, spurious vector set. Notes Cpu::apic_id.
 void initialise_local_apic();
 
-inline void apic_eoi() { apic_access->write(ApicRegister::eoi, 0); }
+inline void apic_eoi()
+{
+    apic_access->write(ApicRegister::eoi, 0);
+}
 void send_ipi(u32 apic_id, u8 vector);
 void send_nmi_to_others();
 void send_init(u32 apic_id);

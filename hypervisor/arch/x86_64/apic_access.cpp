@@ -16,8 +16,14 @@ volatile u32* place(ApicRegister which)
     return reinterpret_cast<volatile u32*>(xapic_registers + static_cast<u32>(which) * 16);
 }
 
-u32 xapic_read(ApicRegister which) { return *place(which); }
-void xapic_write(ApicRegister which, u32 value) { *place(which) = value; }
+u32 xapic_read(ApicRegister which)
+{
+    return *place(which);
+}
+void xapic_write(ApicRegister which, u32 value)
+{
+    *place(which) = value;
+}
 void xapic_command(u32 destination, u32 low)
 {
     while (xapic_read(ApicRegister::command) & command_pending)
@@ -26,12 +32,22 @@ void xapic_command(u32 destination, u32 low)
     xapic_write(ApicRegister::command, low);
 }
 
-u32 x2apic_msr(ApicRegister which) { return msr_x2apic + static_cast<u32>(which); }
-u32 x2apic_read(ApicRegister which) { return static_cast<u32>(apic_msr_read(x2apic_msr(which))); }
-void x2apic_write(ApicRegister which, u32 value) { apic_msr_write(x2apic_msr(which), value); }
+u32 x2apic_msr(ApicRegister which)
+{
+    return msr_x2apic + static_cast<u32>(which);
+}
+u32 x2apic_read(ApicRegister which)
+{
+    return static_cast<u32>(apic_msr_read(x2apic_msr(which)));
+}
+void x2apic_write(ApicRegister which, u32 value)
+{
+    apic_msr_write(x2apic_msr(which), value);
+}
 void x2apic_command(u32 destination, u32 low)
 {
-    // Writes to x2APIC registers are not ordered behind earlier stores: what the interrupted processor is to see must be out.
+    // Writes to x2APIC registers are not ordered behind earlier stores: what the interrupted processor is to see must
+    // be out.
     asm volatile("mfence" ::: "memory");
     apic_msr_write(x2apic_msr(ApicRegister::command), u64{destination} << 32 | low);
 }

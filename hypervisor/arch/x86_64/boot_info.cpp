@@ -69,7 +69,8 @@ BootModule* add_module(BootInfo& info, u32 start, u32 end)
 bool parse_multiboot1(u32 address, const View& view, BootInfo& info)
 {
     const u32 flags = view.read<u32>(address);
-    constexpr u32 has_command_line = 1U << 2, has_modules = 1U << 3, has_memory_map = 1U << 6, has_loader_name = 1U << 9;
+    constexpr u32 has_command_line = 1U << 2, has_modules = 1U << 3, has_memory_map = 1U << 6,
+                  has_loader_name = 1U << 9;
     if (!(flags & has_memory_map))
         return false;
     if (flags & has_command_line)

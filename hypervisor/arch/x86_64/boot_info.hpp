@@ -1,7 +1,7 @@
 // What the boot loader tells: memory, modules, the ACPI root, our command line. One interface, whoever loaded us.
 //
-// Everything is copied: the loader's own tables may be overwritten once the memory they lie in is given to the heap. The
-// parsers read a byte view of low memory, so that tests can hand them any.
+// Everything is copied: the loader's own tables may be overwritten once the memory they lie in is given to the heap.
+// The parsers read a byte view of low memory, so that tests can hand them any.
 #pragma once
 
 #include "hypervisor/abi/memory.hpp"
@@ -28,13 +28,14 @@ struct BootInfo {
     unsigned module_count;
     char command_line[1536];
     char loader[64];
-    u8 rsdp[36];      ///< a copy of the ACPI root pointer, when the loader gives one
+    u8 rsdp[36]; ///< a copy of the ACPI root pointer, when the loader gives one
     unsigned rsdp_bytes;
 
     std::span<const abi::E820Entry> memory_map() const { return {memory, memory_count}; }
 };
 
-/// Reads the information structure at `address`. `memory` is where machine address 0 can be read, `limit` how many bytes.
+/// Reads the information structure at `address`. `memory` is where machine address 0 can be read, `limit` how many
+/// bytes.
 /// @return false if `magic` is no loader's that we know, or its tables are not within `limit`.
 bool parse_boot_information(u32 magic, u32 address, const u8* memory, u64 limit, BootInfo& into);
 

@@ -19,7 +19,8 @@ public:
     void add_map(std::span<const abi::E820Entry> map, Mfn floor);
     /// Cuts [first, last) out.
     void reserve(Mfn first, Mfn last);
-    /// Takes `count` frames on a boundary of `alignment` frames, below `limit`, from as high as possible. @return invalid_mfn if none
+    /// Takes `count` frames on a boundary of `alignment` frames, below `limit`, from as high as possible. @return
+    /// invalid_mfn if none
     Mfn take(u64 count, u64 alignment = 1, Mfn limit = invalid_mfn);
 
     std::span<const Run> runs() const { return {runs_, count_}; }

@@ -9,7 +9,8 @@
 namespace xylem::arch {
 namespace {
 
-// Whoever has set `busy` owns the rest. `outstanding` counts processors that have not run the function, `asked` says which.
+// Whoever has set `busy` owns the rest. `outstanding` counts processors that have not run the function, `asked` says
+// which.
 bool busy = false;
 void (*wanted)() = nullptr;
 u32 outstanding = 0;

@@ -29,7 +29,8 @@ std::optional<u64> number(std::string_view text)
                                : c >= 'a' && c <= 'f' ? static_cast<unsigned>(c - 'a' + 10)
                                : c >= 'A' && c <= 'F' ? static_cast<unsigned>(c - 'A' + 10)
                                                       : 99;
-        if (digit >= base || __builtin_mul_overflow(value, base, &value) || __builtin_add_overflow(value, digit, &value))
+        if (digit >= base || __builtin_mul_overflow(value, base, &value) ||
+            __builtin_add_overflow(value, digit, &value))
             return {};
     }
     return text.empty() ? std::nullopt : std::optional(value);

@@ -5,7 +5,8 @@
 
 namespace xylem::arch {
 
-/// Opens what console= names, or the default if the command line has not been read, and shows what the ring holds so far. Once.
+/// Opens what console= names, or the default if the command line has not been read, and shows what the ring holds so
+/// far. Once.
 void open_console();
 /// Input: the serial port's interrupt handler. @return whether bytes came in
 bool receive_console_input();

@@ -1,5 +1,5 @@
-// Registers are reached through an index and a data window; entry n is the pair of words 0x10 + 2n. The low words are kept here,
-// so that masking needs one write.
+// Registers are reached through an index and a data window; entry n is the pair of words 0x10 + 2n. The low words are
+// kept here, so that masking needs one write.
 
 #include "hypervisor/arch/x86_64/io_apic.hpp"
 
@@ -69,7 +69,8 @@ void initialise_io_apics()
         controller = {map_device<volatile u8>(MachineAddress(found.address), 0x20), found.address, found.first_gsi, 0};
         const u32 pins = (read(controller, version_index) >> 16 & 0xff) + 1;
         if (pins > most_pins || found.first_gsi + pins > sizeof low_words / sizeof low_words[0]) {
-            log(LogLevel::warning, "The I/O APIC at {:x} is left alone: {} pins from GSI {} on", found.address, pins, found.first_gsi);
+            log(LogLevel::warning, "The I/O APIC at {:x} is left alone: {} pins from GSI {} on", found.address, pins,
+                found.first_gsi);
             --controller_count;
             continue;
         }
@@ -81,7 +82,10 @@ void initialise_io_apics()
     }
 }
 
-unsigned io_apic_pins() { return gsi_end; }
+unsigned io_apic_pins()
+{
+    return gsi_end;
+}
 
 void write_redirection(u32 gsi, u32 low, u32 destination)
 {

@@ -1,7 +1,8 @@
-// From a vector to whoever handles it: the processor's own interrupts here, a device's as an event of the domain that has it.
+// From a vector to whoever handles it: the processor's own interrupts here, a device's as an event of the domain that
+// has it.
 //
-// All device interrupts go to the first processor. A level interrupt is masked at its pin and ended at the local APIC at once, so
-// that a slow guest holds back nobody else; end_of_irq() opens the pin again.
+// All device interrupts go to the first processor. A level interrupt is masked at its pin and ended at the local APIC
+// at once, so that a slow guest holds back nobody else; end_of_irq() opens the pin again.
 
 #include "hypervisor/arch/x86_64/irq.hpp"
 
@@ -31,14 +32,14 @@ constexpr unsigned isa_irqs = 16;
 
 /// An interrupt's state; under the interrupt lock.
 struct Interrupt {
-    bool ours = false;            ///< the hypervisor's own
-    bool mapped = false;          ///< `owner` has it
-    bool bound = false;           ///< and has an event channel for it
+    bool ours = false;   ///< the hypervisor's own
+    bool mapped = false; ///< `owner` has it
+    bool bound = false;  ///< and has an event channel for it
     Trigger trigger = Trigger::edge;
     Polarity polarity = Polarity::high;
     u8 vector = 0;
     DomId owner = domid_none;
-    u32 run = 0;                  ///< of MSIs: the run's length, in its first
+    u32 run = 0; ///< of MSIs: the run's length, in its first
     MessageSource source{};
 };
 
@@ -47,7 +48,10 @@ Interrupt interrupts[max_irqs];
 VectorTable vectors;
 unsigned gsis = 0;
 
-bool is_gsi(u32 irq) { return irq < gsis; }
+bool is_gsi(u32 irq)
+{
+    return irq < gsis;
+}
 
 void set_masked(u32 irq, bool masked)
 {
@@ -198,7 +202,10 @@ void claim_console()
     enable_console_input();
 }
 
-PciAddress address_of_function(machine::PciFunction f) { return {f.segment, f.bus, f.devfn}; }
+PciAddress address_of_function(machine::PciFunction f)
+{
+    return {f.segment, f.bus, f.devfn};
+}
 
 // ---- PCI devices that dom0 has named
 
@@ -220,7 +227,8 @@ bool source_in_use(const MessageSource& source)
 {
     for (u32 irq = gsis; irq < machine::irq_count(); ++irq) {
         const MessageSource& other = interrupts[irq].source;
-        if (interrupts[irq].mapped && other.device == source.device && (other.msix != source.msix || other.index == source.index))
+        if (interrupts[irq].mapped && other.device == source.device &&
+            (other.msix != source.msix || other.index == source.index))
             return true;
     }
     return false;
@@ -288,7 +296,8 @@ void handle_interrupt(u8 vector)
         return apic_eoi();
     case vector_apic_error:
         apic_access->write(ApicRegister::error_status, 0);
-        log(LogLevel::warning, "Local APIC error {:x} on processor {}", apic_access->read(ApicRegister::error_status), cpu().index);
+        log(LogLevel::warning, "Local APIC error {:x} on processor {}", apic_access->read(ApicRegister::error_status),
+            cpu().index);
         return apic_eoi();
     case vector_spurious:
         return;
@@ -307,7 +316,10 @@ void initialise_interrupts()
     event_channels::set_pirq_layer({bind, unbind});
 }
 
-unsigned gsi_count() { return gsis; }
+unsigned gsi_count()
+{
+    return gsis;
+}
 
 }
 
@@ -315,8 +327,14 @@ namespace xylem::machine {
 
 using namespace arch;
 
-unsigned gsi_count() { return gsis; }
-unsigned irq_count() { return gsis + message_irqs; }
+unsigned gsi_count()
+{
+    return gsis;
+}
+unsigned irq_count()
+{
+    return gsis + message_irqs;
+}
 
 Result<void> configure_gsi(u32 gsi, Trigger trigger, Polarity polarity)
 {
@@ -331,7 +349,10 @@ Result<void> configure_gsi(u32 gsi, Trigger trigger, Polarity polarity)
     return {};
 }
 
-bool irq_is_level(u32 irq) { return irq < irq_count() && interrupts[irq].trigger == Trigger::level; }
+bool irq_is_level(u32 irq)
+{
+    return irq < irq_count() && interrupts[irq].trigger == Trigger::level;
+}
 
 Result<void> map_gsi(DomId domain, u32 gsi)
 {

@@ -71,7 +71,9 @@ bool compare_exchange_pte(u64* entry, u64& expected, u64 desired)
 
 void flush_all_caches()
 {
-    asm volatile("wbinvd" ::: "memory");
+    const auto flush_own = [] { asm volatile("wbinvd" ::: "memory"); };
+    flush_own();
+    call_others(flush_own);
 }
 
 void flush_cache(const void* start, u64 bytes)
@@ -122,7 +124,10 @@ namespace {
 
 constexpr unsigned bits_per_rank = 2;
 
-unsigned rank_shift(LockRank rank) { return (static_cast<unsigned>(rank) - 1) * bits_per_rank; }
+unsigned rank_shift(LockRank rank)
+{
+    return (static_cast<unsigned>(rank) - 1) * bits_per_rank;
+}
 
 }
 

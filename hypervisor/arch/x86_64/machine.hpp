@@ -1,4 +1,5 @@
-// What the architecture's parts offer each other beyond the seam: address space, faults, requests between processors, features.
+// What the architecture's parts offer each other beyond the seam: address space, faults, requests between processors,
+// features.
 #pragma once
 
 #include "hypervisor/arch/x86_64/cpu.hpp"
@@ -19,7 +20,7 @@ Mfn shared_gdt_frame();
 u64 find_fixup(u64 rip);
 /// A trap that only a bug of ours explains: registers, backtrace, end.
 [[noreturn]] void panic_on_trap(const GuestRegs& regs);
-/// NMI: a processor that panics stops the others by it; any other is logged.
+/// NMI: a processor that panics stops the others by it; any other is passed over.
 void handle_nmi(GuestRegs& regs);
 /// The last words have been said: reboots, or halts if noreboot was given.
 [[noreturn]] void end_after_panic();
@@ -36,6 +37,5 @@ void call_others(void (*function)());
 u64 xsave_mask();
 /// CR4 while no guest has a say: what a guest may choose is added to it.
 u64 host_cr4();
-bool smap_on();
 
 }

@@ -13,9 +13,15 @@ constexpr unsigned control = 2, message_address = 4, first_bar = 0x10;
 constexpr u32 control_64_bit = 1 << 7, control_maskable = 1 << 8;
 constexpr u32 entry_words = 4, entry_bytes = entry_words * 4;
 
-u32 read_control(PciAddress device, unsigned capability) { return pci_read(device, capability + control, 2); }
+u32 read_control(PciAddress device, unsigned capability)
+{
+    return pci_read(device, capability + control, 2);
+}
 
-unsigned data_offset(u32 msi_control) { return msi_control & control_64_bit ? 12 : 8; }
+unsigned data_offset(u32 msi_control)
+{
+    return msi_control & control_64_bit ? 12 : 8;
+}
 
 /// The memory that a base address register stands for; 0 if it is a port or not set.
 u64 bar_address(PciAddress device, unsigned bar)
@@ -47,7 +53,8 @@ bool find_msix_entry(MessageSource& source, u32 index)
 
 bool find_message_source(PciAddress device, bool msix, u32 index, MessageSource& source)
 {
-    source = {device, pci_find_capability(device, msix ? capability_msix : capability_msi), static_cast<u16>(index), msix, nullptr};
+    source = {device, pci_find_capability(device, msix ? capability_msix : capability_msi), static_cast<u16>(index),
+              msix, nullptr};
     if (source.capability == 0)
         return false;
     return msix ? find_msix_entry(source, index) : index < most_messages(device, source.capability);

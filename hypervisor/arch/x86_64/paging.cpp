@@ -1,10 +1,11 @@
 // The hypervisor's part of every address space, built once.
 //
-// Permissions: nothing is both writable and executable. The image's text is read-only here and in the direct map; its other
-// parts, the direct map, tables and stacks are not executable. The only pages that a guest may read are the M2P's second view.
+// Permissions: nothing is both writable and executable. The image's text is read-only here and in the direct map; its
+// other parts, the direct map, tables and stacks are not executable. The only pages that a guest may read are the M2P's
+// second view.
 //
-// The upper-level tables of slots 256 to 259 and of the direct map are made here and never change, so that a guest's root that
-// copies the template's entries sees all that is mapped later below them.
+// The upper-level tables of slots 256 to 259 and of the direct map are made here and never change, so that a guest's
+// root that copies the template's entries sees all that is mapped later below them.
 
 #include "hypervisor/arch/x86_64/paging.hpp"
 
@@ -89,7 +90,8 @@ u64* entry_for(u64 address, unsigned level)
     }
 }
 
-/// Maps [start, start + bytes) at `address` with the largest pages that fit; replaces what was mapped by pages of that size.
+/// Maps [start, start + bytes) at `address` with the largest pages that fit; replaces what was mapped by pages of that
+/// size.
 void map_range(u64 address, u64 start, u64 bytes, u64 flags)
 {
     const u64 end = address + bytes;
@@ -140,7 +142,10 @@ void map_ram(u64 start, u64 end)
     part(higher(start, fixed_end), end, data_flags);
 }
 
-bool is_ram(const abi::E820Entry& entry) { return entry.type == static_cast<u32>(abi::E820Type::ram); }
+bool is_ram(const abi::E820Entry& entry)
+{
+    return entry.type == static_cast<u32>(abi::E820Type::ram);
+}
 
 /// Whole pages of an entry of RAM above the first megabyte. @return false if there are none
 bool ram_frames(const abi::E820Entry& entry, Mfn& first, Mfn& last)
@@ -180,7 +185,8 @@ void back_table(const BootInfo& info, u64 address, u64 frames_per_chunk, u64 ali
                 continue;
             const Mfn frames = boot_memory.take(frames_2m, frames_2m);
             if (frames == invalid_mfn)
-                refuse_to_boot("no memory for the table of frames: this machine has too little, or in too small pieces");
+                refuse_to_boot(
+                    "no memory for the table of frames: this machine has too little, or in too small pieces");
             *place = (frames.value << page_shift) | data_flags | used_flags | pte::page_size;
             if (alias)
                 *entry_for(alias + chunk * bytes_2m, 2) =
@@ -277,9 +283,10 @@ void build_address_space()
     boot_memory.add_map(info.memory_map(), end_of_first_megabyte);
     reserve_what_is_in_use(info);
     if (boot_memory.free_frames() < least_frames)
-        refuse_to_boot("this machine has too little memory: {} MiB are free beside the hypervisor and dom0's kernel and initrd, "
-                       "at least {} MiB are needed",
-                       boot_memory.free_frames() * page_size >> 20, least_frames * page_size >> 20);
+        refuse_to_boot(
+            "this machine has too little memory: {} MiB are free beside the hypervisor and dom0's kernel and initrd, "
+            "at least {} MiB are needed",
+            boot_memory.free_frames() * page_size >> 20, least_frames * page_size >> 20);
 
     root_mfn = allocate_table();
     root = table_at(root_mfn);
@@ -298,7 +305,8 @@ void build_address_space()
     fill_table(info, LAYOUT_M2P, frames_per_m2p_chunk, 0xff);
     mm::set_host_memory_map(info.memory_map());
     give_rest_to_heap();
-    log(LogLevel::info, "Memory: {} MiB free, highest frame {:x}", mm::free_frame_count() * page_size >> 20, machine::max_mfn);
+    log(LogLevel::info, "Memory: {} MiB free, highest frame {:x}", mm::free_frame_count() * page_size >> 20,
+        machine::max_mfn);
 }
 
 }

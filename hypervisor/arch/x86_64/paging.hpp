@@ -9,8 +9,8 @@ namespace xylem::arch {
 /// Builds and loads it, from the boot allocator's memory, then gives what memory is left to the heap.
 void build_address_space();
 
-/// Maps a device's registers (uncached) or firmware tables (read-only, cached). Never undone. The result is as little aligned
-/// as `start`.
+/// Maps a device's registers (uncached) or firmware tables (read-only, cached). Never undone. The result is as little
+/// aligned as `start`.
 void* map_device_bytes(MachineAddress start, u64 bytes);
 const void* map_table_bytes(MachineAddress start, u64 bytes);
 template <typename T> T* map_device(MachineAddress start, u64 bytes = sizeof(T))

@@ -1,4 +1,5 @@
-// The end for our own faults: what happened, who was served, the callers by name; the other processors stop; then reboot or halt.
+// The end for our own faults: what happened, who was served, the callers by name; the other processors stop; then
+// reboot or halt.
 
 #include "hypervisor/arch/x86_64/apic.hpp"
 #include "hypervisor/arch/x86_64/command_line.hpp"
@@ -9,7 +10,7 @@
 #include "hypervisor/arch/x86_64/symbols.hpp"
 #include "hypervisor/core/log.hpp"
 #include "hypervisor/domain/domain.hpp"
-#include "hypervisor/hypercall/hypercall.hpp"
+#include "hypervisor/hypercall/table.hpp"
 
 namespace xylem::arch {
 namespace {
@@ -37,8 +38,8 @@ void log_circumstances()
         return log(LogLevel::error, "It was idle.");
     if (vcpu->domain)
         log(LogLevel::error, "Running domain {}, vCPU {}.", vcpu->domain->id, vcpu->id);
-    if (c.hypercall != ~0u)
-        log(LogLevel::error, "Serving hypercall {}.", c.hypercall);
+    if (c.hypercall < hypercall::table_size)
+        log(LogLevel::error, "Serving hypercall {}, {}.", c.hypercall, hypercall::table[c.hypercall].name);
     const GuestRegs& guest = guest_regs();
     log(LogLevel::error, "The guest was at rip {:x}, rsp {:x}, rflags {:x}.", guest.rip, guest.rsp, guest.rflags);
 }
@@ -87,12 +88,11 @@ void panic_on_trap(const GuestRegs& regs)
     finish(regs.rip, regs.rbp);
 }
 
-void handle_nmi(GuestRegs& regs)
+void handle_nmi(GuestRegs&)
 {
+    // Nothing that takes a lock may be done here: whoever holds it may be the one that was interrupted.
     if (__atomic_load_n(&panicking, __ATOMIC_SEQ_CST))
         halt_forever();
-    // Only what needs no lock may be done here: whoever holds the console may be the one that was interrupted.
-    (void)regs;
 }
 
 }
@@ -103,8 +103,7 @@ void panic(const char* text)
 {
     arch::take_the_floor();
     log(LogLevel::error, "Panic: {}", text);
-    arch::finish(reinterpret_cast<u64>(__builtin_return_address(0)),
-                 *static_cast<u64*>(__builtin_frame_address(0)));
+    arch::finish(reinterpret_cast<u64>(__builtin_return_address(0)), *static_cast<u64*>(__builtin_frame_address(0)));
 }
 
 }

@@ -82,7 +82,10 @@ namespace xylem::machine {
 
 using namespace arch;
 
-void acpi_power_off(u16 pm1a, u16 pm1b) { enter_sleep(pm1a, pm1b); }
+void acpi_power_off(u16 pm1a, u16 pm1b)
+{
+    enter_sleep(pm1a, pm1b);
+}
 
 void end_of_machine(PowerAction action)
 {

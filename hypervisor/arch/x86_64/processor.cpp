@@ -44,8 +44,8 @@ struct [[gnu::packed]] Tss {
 };
 static_assert(sizeof(Tss) == 104);
 
-/// Descriptors and TSS of one processor, in a page: the descriptors are what page 14 of a guest's table holds, and the TSS's,
-/// which LTR needs once.
+/// Descriptors and TSS of one processor, in a page: the descriptors are what page 14 of a guest's table holds, and the
+/// TSS's, which LTR needs once.
 struct DescriptorPage {
     u64 gdt[32];
     alignas(64) Tss tss;
@@ -73,7 +73,10 @@ constexpr u64 pat_value = 0x050100070406;
 // TF, IF, DF, IOPL, NT, RF, AC are clear on the way in.
 constexpr u64 syscall_clears = 0x57700;
 
-u64 block_of(CpuId id) { return LAYOUT_CPU_BLOCKS + id.value * u64{CPU_BLOCK_STRIDE}; }
+u64 block_of(CpuId id)
+{
+    return LAYOUT_CPU_BLOCKS + id.value * u64{CPU_BLOCK_STRIDE};
+}
 
 void fill_gdt(u64* gdt)
 {
@@ -109,7 +112,8 @@ void make_descriptors(CpuId id)
     descriptors[id.value] = page;
 }
 
-/// The stub where SYSCALL arrives: saves the guest's stack pointer to Cpu::scratch_rsp, takes &Cpu as ours, and goes on at `entry`.
+/// The stub where SYSCALL arrives: saves the guest's stack pointer to Cpu::scratch_rsp, takes &Cpu as ours, and goes on
+/// at `entry`.
 void write_syscall_stub(u8* stub, u64 address, const Cpu* target, void (*entry)())
 {
     const auto distance = [&](u64 to, unsigned end) {
@@ -117,8 +121,8 @@ void write_syscall_stub(u8* stub, u64 address, const Cpu* target, void (*entry)(
         memcpy(stub + end - 4, &value, 4);
     };
     constexpr unsigned pointer_at = 24;
-    const u8 code[] = {0x48, 0x89, 0x25, 0, 0, 0, 0,  // mov %rsp, scratch_rsp(%rip)
-                       0x48, 0x8d, 0x25, 0, 0, 0, 0,  // lea cpu(%rip), %rsp
+    const u8 code[] = {0x48, 0x89, 0x25, 0, 0, 0, 0,     // mov %rsp, scratch_rsp(%rip)
+                       0x48, 0x8d, 0x25, 0, 0, 0, 0,     // lea cpu(%rip), %rsp
                        0xff, 0x25, 0,    0, 0, 0, 0xcc}; // jmp *pointer(%rip)
     memcpy(stub, code, sizeof code);
     distance(reinterpret_cast<u64>(&target->scratch_rsp), 7);
@@ -130,8 +134,9 @@ void write_syscall_stub(u8* stub, u64 address, const Cpu* target, void (*entry)(
 
 constexpr unsigned stub_spacing = 64;
 
-/// Exceptions that may come at a moment when RSP is not ours, or our stack is the trouble. #DB is such a one because MOV SS can
-/// hold it back until the SYSCALL stub's first instruction; it shares a stack with #DF, which nothing returns from.
+/// Exceptions that may come at a moment when RSP is not ours, or our stack is the trouble. #DB is such a one because
+/// MOV SS can hold it back until the SYSCALL stub's first instruction; it shares a stack with #DF, which nothing
+/// returns from.
 unsigned stack_for(unsigned vector)
 {
     switch (vector) {
@@ -200,14 +205,23 @@ void set_control_registers()
 void load_boot_gdt()
 {
     // The table has one page only, where a guest's has its fifteenth: the base lies as much lower.
-    const TablePointer pointer{static_cast<u16>(gdt_limit), reinterpret_cast<u64>(descriptors[cpu().index]->gdt) - reserved_page};
+    const TablePointer pointer{static_cast<u16>(gdt_limit),
+                               reinterpret_cast<u64>(descriptors[cpu().index]->gdt) - reserved_page};
     asm volatile("lgdt %0" ::"m"(pointer));
 }
 
-Mfn shared_gdt_frame() { return shared_gdt; }
-u64 xsave_mask() { return xcr0_mask; }
-u64 host_cr4() { return cr4_value; }
-bool smap_on() { return smap; }
+Mfn shared_gdt_frame()
+{
+    return shared_gdt;
+}
+u64 xsave_mask()
+{
+    return xcr0_mask;
+}
+u64 host_cr4()
+{
+    return cr4_value;
+}
 
 void choose_features()
 {
@@ -261,7 +275,8 @@ void create_cpu_block(CpuId id, u32 apic_id)
         XYLEM_ASSERT(frame.ok(), "no memory for the block of processor {}", id);
         if (page == stub_page)
             stub = frame.value();
-        map_page(block_of(id) + page * page_size, frame.value(), page == stub_page ? 0 : pte::writable | pte::no_execute);
+        map_page(block_of(id) + page * page_size, frame.value(),
+                 page == stub_page ? 0 : pte::writable | pte::no_execute);
     }
     Cpu* c = new (&cpu_data(id)) Cpu;
     c->index = id.value;

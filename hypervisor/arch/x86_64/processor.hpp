@@ -46,8 +46,8 @@ void choose_features();
 void create_cpu_block(CpuId id, u32 apic_id);
 /// Sets this processor up, on its own block's stack: descriptor tables, TSS, IDT, system call and control registers.
 void initialise_processor(CpuId id);
-/// Turns SMAP on, if the processor has it, does it right, and the command line lets it. On the first processor, once it has its
-/// tables and before any other starts.
+/// Turns SMAP on, if the processor has it, does it right, and the command line lets it. On the first processor, once it
+/// has its tables and before any other starts.
 void choose_smap();
 /// Turns the three-byte no-ops of the user-access windows into stac and clac.
 void open_smap_windows();

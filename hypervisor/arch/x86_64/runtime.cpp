@@ -1,5 +1,5 @@
-// What the compiler and the header-only part of the standard library expect of a run-time library, beyond memcpy and its kin
-// (string.S).
+// What the compiler and the header-only part of the standard library expect of a run-time library, beyond memcpy and
+// its kin (string.S).
 
 #include "hypervisor/arch/x86_64/runtime.hpp"
 
@@ -56,7 +56,6 @@ void* memchr(const void* start, int what, size_t bytes)
             return const_cast<unsigned char*>(at);
     return nullptr;
 }
-
 }
 
 // What the standard headers' range checks end in.

@@ -1,5 +1,5 @@
-// Registers of the 16550: data 0, interrupt enable 1, FIFO control and interrupt identity 2, line control 3, modem control 4, line
-// status 5, scratch 7. With bit 7 of line control set, 0 and 1 are the divisor.
+// Registers of the 16550: data 0, interrupt enable 1, FIFO control and interrupt identity 2, line control 3, modem
+// control 4, line status 5, scratch 7. With bit 7 of line control set, 0 and 1 are the divisor.
 
 #include "hypervisor/arch/x86_64/serial.hpp"
 
@@ -8,8 +8,8 @@
 namespace xylem::arch {
 namespace {
 
-constexpr u16 data = 0, interrupt_enable = 1, fifo_control = 2, interrupt_identity = 2, line_control = 3, modem_control = 4,
-              line_status = 5, scratch = 7;
+constexpr u16 data = 0, interrupt_enable = 1, fifo_control = 2, interrupt_identity = 2, line_control = 3,
+              modem_control = 4, line_status = 5, scratch = 7;
 constexpr u8 received = 1, transmitter_empty = 0x20;
 constexpr unsigned transmit_patience = 100'000; // polls; a port that stays full is not there any more
 
@@ -36,7 +36,8 @@ bool SerialPort::initialise(const Settings& settings)
     if (in8(settings.port + scratch) != 0xa5)
         return false;
     base_ = settings.port;
-    const u8 format = static_cast<u8>((settings.data_bits - 5) | (settings.stop_bits == 2 ? 4 : 0) | parity_bits(settings.parity));
+    const u8 format =
+        static_cast<u8>((settings.data_bits - 5) | (settings.stop_bits == 2 ? 4 : 0) | parity_bits(settings.parity));
     const u16 divisor = static_cast<u16>(115200 / settings.baud);
     out8(base_ + interrupt_enable, 0);
     out8(base_ + line_control, 0x80);

@@ -1,5 +1,5 @@
-// Two pages that ring 3 may use: an IRET and a breakpoint on the one, that IRET's frame on the other. With SMAP on, a sound
-// processor arrives at the breakpoint.
+// Two pages that ring 3 may use: an IRET and a breakpoint on the one, that IRET's frame on the other. With SMAP on, a
+// sound processor arrives at the breakpoint.
 
 #include "hypervisor/arch/x86_64/smap_test.hpp"
 

@@ -47,7 +47,8 @@ void run_other_processor()
     initialise_local_apic();
     initialise_timer();
     if (read_tsc() < starters_tsc)
-        log(LogLevel::warning, "Processor {}: its TSC is behind that of processor 0; system time may step back there", me);
+        log(LogLevel::warning, "Processor {}: its TSC is behind that of processor 0; system time may step back there",
+            me);
     announce_processor();
     start_idle();
 }
@@ -104,7 +105,10 @@ void start_other_processors()
 
 namespace xylem::machine {
 
-unsigned cpu_count() { return atomic_load(&arch::running); }
+unsigned cpu_count()
+{
+    return atomic_load(&arch::running);
+}
 
 ProcessorIds processor_ids(CpuId cpu)
 {

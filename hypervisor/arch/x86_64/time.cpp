@@ -1,7 +1,7 @@
 // System time is the TSC since boot, scaled to nanoseconds. The timer interrupt is the local APIC's one-shot counter.
 //
-// Both are measured once against a clock of known rate: HPET, ACPI's PM timer, or channel 2 of the PIT. A measurement reads the
-// TSC right before and after the reference clock, and keeps of several tries the one where these lie closest.
+// Both are measured once against a clock of known rate: HPET, ACPI's PM timer, or channel 2 of the PIT. A measurement
+// reads the TSC right before and after the reference clock, and keeps of several tries the one where these lie closest.
 
 #include "hypervisor/arch/x86_64/time.hpp"
 
@@ -35,8 +35,14 @@ const volatile u8* hpet = nullptr;
 constexpr u64 pm_timer_hertz = 3'579'545, pit_hertz = 1'193'182;
 constexpr u16 pit_data = 0x42, pit_command = 0x43, pit_gate = 0x61;
 
-u64 read_hpet() { return device_read<u32>(hpet + 0xf0); }
-u64 read_pm_timer() { return in32(acpi().pm_timer_port); }
+u64 read_hpet()
+{
+    return device_read<u32>(hpet + 0xf0);
+}
+u64 read_pm_timer()
+{
+    return in32(acpi().pm_timer_port);
+}
 u64 read_pit()
 {
     out8(pit_command, 0x80); // latch channel 2
@@ -137,7 +143,13 @@ struct RtcTime {
 RtcTime read_rtc_registers()
 {
     const u8 century = acpi().century_register;
-    return {read_rtc(0), read_rtc(2), read_rtc(4), read_rtc(7), read_rtc(8), read_rtc(9), century ? read_rtc(century) : u8{0}};
+    return {read_rtc(0),
+            read_rtc(2),
+            read_rtc(4),
+            read_rtc(7),
+            read_rtc(8),
+            read_rtc(9),
+            century ? read_rtc(century) : u8{0}};
 }
 
 /// Twice the same in a row: not in the middle of its update.
@@ -202,7 +214,10 @@ namespace xylem::machine {
 
 using namespace arch;
 
-u64 tsc() { return read_tsc(); }
+u64 tsc()
+{
+    return read_tsc();
+}
 
 Nanoseconds now()
 {
@@ -227,11 +242,18 @@ void disarm_timer()
 
 TimeScale time_scale()
 {
-    return {tsc_at_zero, 0, to_nanoseconds.mul, to_nanoseconds.shift, tsc_is_invariant, static_cast<u32>(tsc_hertz / 1000)};
+    return {
+        tsc_at_zero, 0, to_nanoseconds.mul, to_nanoseconds.shift, tsc_is_invariant, static_cast<u32>(tsc_hertz / 1000)};
 }
 
-WallClock wall_clock() { return wall; }
+WallClock wall_clock()
+{
+    return wall;
+}
 
-void set_wall_clock(WallClock at_system_time_zero) { wall = at_system_time_zero; }
+void set_wall_clock(WallClock at_system_time_zero)
+{
+    wall = at_system_time_zero;
+}
 
 }

@@ -1,16 +1,18 @@
-// Cached translations: dropping them here and on other processors, and the clock that tells who has dropped them since when.
+// Cached translations: dropping them here and on other processors, and the clock that tells who has dropped them since
+// when.
 //
-// A remote flush is a ticket: the requester takes the next number of each processor concerned, raises work_flush there, and waits
-// until the number has been served. A processor serves all tickets it sees with one flush: when its interrupt comes, or while
-// it waits for something itself. So requesters need no lock, and two that wait for each other serve each other.
+// A remote flush is a ticket: the requester takes the next number of each processor concerned, raises work_flush there,
+// and waits until the number has been served. A processor serves all tickets it sees with one flush: when its interrupt
+// comes, or while it waits for something itself. So requesters need no lock, and two that wait for each other serve
+// each other.
 //
-// The clock is 32 bits wide and wraps. While it stands at zero every processor counts as stale; it starts again at one only
-// after all of them have flushed.
+// The clock is 32 bits wide and wraps. While it stands at zero every processor counts as stale; it starts again at one
+// only after all of them have flushed.
 
+#include "hypervisor/arch/x86_64/tlb.hpp"
 #include "hypervisor/arch/x86_64/apic.hpp"
 #include "hypervisor/arch/x86_64/irq.hpp"
 #include "hypervisor/arch/x86_64/machine.hpp"
-#include "hypervisor/arch/x86_64/tlb.hpp"
 #include "hypervisor/base/lock.hpp"
 #include "hypervisor/core/machine.hpp"
 

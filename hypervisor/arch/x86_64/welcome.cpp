@@ -30,15 +30,17 @@ void greet()
 {
     const BootInfo& info = boot_info();
     log(LogLevel::info, "Xylem, a paravirtual hypervisor (ABI of Xen 4.17)");
-    log(LogLevel::info, "Loaded by {}, command line: {}", info.loader[0] ? info.loader : "an unnamed loader", info.command_line);
+    log(LogLevel::info, "Loaded by {}, command line: {}", info.loader[0] ? info.loader : "an unnamed loader",
+        info.command_line);
     for (const abi::E820Entry& entry : info.memory_map())
         log(LogLevel::info, "  {:x}-{:x} {}", entry.addr, entry.addr + entry.size - 1, name_of(entry.type));
     for (unsigned i = 0; i < info.module_count; ++i)
         log(LogLevel::info, "  module {} at {:x}, {} KiB: {}", i, info.modules[i].start, info.modules[i].bytes >> 10,
             info.modules[i].arguments);
     if (info.module_count == 0)
-        refuse_to_boot("no module was loaded: the first must be dom0's kernel with its command line, the second its initrd "
-                       "(GRUB: module2; qemu: -initrd \"KERNEL ARGUMENTS,INITRD\")");
+        refuse_to_boot(
+            "no module was loaded: the first must be dom0's kernel with its command line, the second its initrd "
+            "(GRUB: module2; qemu: -initrd \"KERNEL ARGUMENTS,INITRD\")");
 }
 
 }

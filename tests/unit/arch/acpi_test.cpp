@@ -66,11 +66,11 @@ Bytes rsdp(u8 revision, u64 root)
 Bytes madt()
 {
     Bytes table(44);
-    const Bytes entries = {0, 8, 7, 3, 1, 0, 0, 0,                             // local APIC 3, ACPI id 7, enabled
-                           0, 8, 8, 4, 0, 0, 0, 0,                             // local APIC 4, not enabled
-                           1, 12, 2, 0, 0, 0, 0xc0, 0xfe, 24, 0, 0, 0,         // I/O APIC 2 at 0xfec00000, from GSI 24
-                           2, 10, 0, 9, 20, 0, 0, 0, 13, 0,                    // IRQ 9 is GSI 20, level, high
-                           9, 16, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0};   // x2APIC id 256, ACPI id 5
+    const Bytes entries = {0, 8,  7, 3, 1,  0, 0,    0,                 // local APIC 3, ACPI id 7, enabled
+                           0, 8,  8, 4, 0,  0, 0,    0,                 // local APIC 4, not enabled
+                           1, 12, 2, 0, 0,  0, 0xc0, 0xfe, 24, 0, 0, 0, // I/O APIC 2 at 0xfec00000, from GSI 24
+                           2, 10, 0, 9, 20, 0, 0,    0,    13, 0,       // IRQ 9 is GSI 20, level, high
+                           9, 16, 0, 0, 0,  1, 0,    0,    1,  0, 0, 0, 5, 0, 0, 0}; // x2APIC id 256, ACPI id 5
     table.insert(table.end(), entries.begin(), entries.end());
     return table;
 }

@@ -28,7 +28,8 @@ CommandLine parse(std::string_view text)
 
 TEST(CommandLine, WhatTheTestsOfRealXenPassIsUnderstood)
 {
-    const CommandLine options = parse("console=com1 com1=115200,8n1 loglvl=info guest_loglvl=all dom0_mem=768M noreboot=1");
+    const CommandLine options =
+        parse("console=com1 com1=115200,8n1 loglvl=info guest_loglvl=all dom0_mem=768M noreboot=1");
     EXPECT_THAT(complaints, IsEmpty());
     EXPECT_TRUE(options.console_serial);
     EXPECT_FALSE(options.console_vga);

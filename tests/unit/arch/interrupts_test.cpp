@@ -22,8 +22,14 @@ std::map<u32, u64> msrs;
 
 namespace xylem::arch {
 
-u64 apic_msr_read(u32 msr) { return msrs[msr]; }
-void apic_msr_write(u32 msr, u64 value) { msrs[msr] = value; }
+u64 apic_msr_read(u32 msr)
+{
+    return msrs[msr];
+}
+void apic_msr_write(u32 msr, u64 value)
+{
+    msrs[msr] = value;
+}
 
 }
 

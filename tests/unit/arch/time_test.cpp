@@ -14,7 +14,8 @@ namespace {
 // A guest's clock is this multiplication; an error of one part in 10^8 is a second in three years.
 TEST(Scale, IsRightToOnePartIn100MillionAtAnyFrequency)
 {
-    for (u64 hertz : {1'000'000ULL, 62'500'000ULL, 999'999'999ULL, 1'000'000'000ULL, 2'596'144'123ULL, 5'000'000'000ULL, 40'000'000'000ULL}) {
+    for (u64 hertz : {1'000'000ULL, 62'500'000ULL, 999'999'999ULL, 1'000'000'000ULL, 2'596'144'123ULL, 5'000'000'000ULL,
+                      40'000'000'000ULL}) {
         const Scale scale = Scale::ratio(1'000'000'000, hertz);
         EXPECT_GE(scale.mul, 1U << 31) << hertz;
         const u64 hour = hertz * 3600, nanoseconds = scale.apply(hour);
