@@ -34,19 +34,32 @@ AsyncIo::~AsyncIo()
     io_uring_queue_exit(&ring_);
 }
 
+/// Null if the kernel's queue is full.
 io_uring_sqe* AsyncIo::next_entry()
 {
-    io_uring_sqe* entry = io_uring_get_sqe(&ring_);
-    while (!entry) {
-        io_uring_submit(&ring_);
-        entry = io_uring_get_sqe(&ring_);
-    }
-    return entry;
+    if (in_kernel_ == ring_.cq.ring_entries)
+        return nullptr;
+    if (io_uring_sqe* entry = io_uring_get_sqe(&ring_))
+        return entry;
+    submit();
+    return io_uring_get_sqe(&ring_);
 }
 
 void AsyncIo::start(DiskJob& job)
 {
     io_uring_sqe* entry = next_entry();
+    if (!entry) {
+        waiting_.push_back(&job);
+        return;
+    }
+    ++in_kernel_;
+    describe(job, entry);
+    io_uring_sqe_set_data(entry, &job);
+    submit_soon();
+}
+
+void AsyncIo::describe(const DiskJob& job, io_uring_sqe* entry)
+{
     const iovec* vectors = job.vectors.data() + job.first_vector;
     const auto count = static_cast<unsigned>(job.vectors.size() - job.first_vector);
     switch (job.kind) {
@@ -64,8 +77,12 @@ void AsyncIo::start(DiskJob& job)
                                 static_cast<off_t>(job.offset), static_cast<off_t>(job.bytes));
         break;
     }
-    io_uring_sqe_set_data(entry, &job);
-    submit_soon();
+}
+
+void AsyncIo::submit()
+{
+    if (io_uring_submit(&ring_) < 0)
+        submit_soon(); // short of memory, or interrupted: what was not taken is still in the ring
 }
 
 /// One system call submits what all disks have started in this turn.
@@ -75,7 +92,7 @@ void AsyncIo::submit_soon()
         return;
     loop_.defer([this] {
         submit_deferred_ = false;
-        io_uring_submit(&ring_);
+        submit();
         reap(); // what was in the page cache is done already
     });
 }
@@ -89,8 +106,13 @@ void AsyncIo::reap()
         for (unsigned i = 0; i < count; ++i)
             results[i] = {static_cast<DiskJob*>(io_uring_cqe_get_data(completions[i])), completions[i]->res};
         io_uring_cq_advance(&ring_, count);
+        in_kernel_ -= count;
         for (unsigned i = 0; i < count; ++i)
             completed(*results[i].first, results[i].second);
+        std::deque<DiskJob*> waiting;
+        waiting.swap(waiting_);
+        for (DiskJob* job : waiting)
+            start(*job);
     }
 }
 

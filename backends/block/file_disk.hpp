@@ -9,6 +9,7 @@
 #include "backends/block/disk.hpp"
 #include "backends/lib/event_loop.hpp"
 
+#include <deque>
 #include <liburing.h>
 #include <stdexcept>
 #include <string>
@@ -24,11 +25,14 @@ public:
     AsyncIo(const AsyncIo&) = delete;
     AsyncIo& operator=(const AsyncIo&) = delete;
 
-    /// Starts what is left of `job`, at the end of this turn at the latest.
+    /// Starts what is left of `job`, at the end of this turn at the latest, or when some of those before it have ended:
+    /// there are never more in the kernel than its queue of completions holds.
     void start(DiskJob& job);
 
 private:
     io_uring_sqe* next_entry();
+    static void describe(const DiskJob& job, io_uring_sqe* entry);
+    void submit();
     void submit_soon();
     void reap();
     void completed(DiskJob& job, int result);
@@ -36,6 +40,8 @@ private:
     EventLoop& loop_;
     io_uring ring_{};
     EventLoop::Watch watch_;
+    std::deque<DiskJob*> waiting_;
+    unsigned in_kernel_ = 0;
     bool submit_deferred_ = false;
 };
 

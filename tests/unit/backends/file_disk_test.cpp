@@ -1,6 +1,7 @@
 // Raw files as disks: data through io_uring and through memory, errors in a sentence, one writer at a time.
 #include "backends/block/file_disk.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
@@ -71,6 +72,25 @@ TEST_P(FileDiskTest, WhatIsWrittenIsReadBack)
     EXPECT_EQ(buffer[3 * page_size - 1], std::byte{0x33});
     EXPECT_EQ(run(disk, DiskJob::Kind::read, 0, 512), 0);
     EXPECT_EQ(buffer[511], std::byte{0});
+}
+
+TEST_P(FileDiskTest, MoreOperationsThanTheKernelQueuesAllEnd)
+{
+    create(1 << 20);
+    FileDisk disk(io, path, Access::read_write);
+    std::vector<Job> jobs(3000);
+    for (Job& each : jobs) {
+        each.kind = DiskJob::Kind::read;
+        each.bytes = 512;
+        each.vectors = {{buffer, 512}};
+        disk.submit(each);
+    }
+    const auto ended = [&] {
+        return std::count_if(jobs.begin(), jobs.end(), [](const Job& each) { return each.result == 0; });
+    };
+    for (int i = 0; i < 1000 && ended() < 3000; ++i)
+        loop.turn(std::chrono::milliseconds(10));
+    EXPECT_EQ(ended(), 3000);
 }
 
 TEST_P(FileDiskTest, ADiscardedRangeReadsAsZeros)
