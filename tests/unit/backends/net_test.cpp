@@ -623,7 +623,7 @@ TEST_F(NetReceive, ALoadArrivesInOrder)
     std::mt19937 random(7);
     std::deque<Bytes> expected;
     unsigned received = 0;
-    for (int step = 0; step < 3000; ++step) {
+    for (int step = 0; step < 1000; ++step) {
         if (expected.size() < 200) {
             Bytes frame = make_frame(false, false, random() % 3 ? random() % 1400 : random() % 60000);
             expected.push_back(frame);
@@ -639,7 +639,7 @@ TEST_F(NetReceive, ALoadArrivesInOrder)
             ++received;
         }
     }
-    EXPECT_GT(received, 1000u);
+    EXPECT_GT(received, 300u);
     EXPECT_TRUE(broken.empty());
 }
 
