@@ -31,10 +31,14 @@ def lint():
     return [Outcome("lint", Verdict.FAILED, f"make lint ends with {ended}", LINT_LOG)]
 
 
+def matches(name, patterns):
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns.split(","))
+
+
 def all_jobs(arguments):
     jobs = [Job("lint", lint, seconds=30), *unit.jobs(arguments.unit), *system.jobs(),
             *guest.jobs(arguments.guests, arguments.hypervisors)]
-    jobs = [job for job in jobs if (job.always or arguments.all) and fnmatch.fnmatch(job.name, arguments.only)]
+    jobs = [job for job in jobs if (job.always or arguments.all) and matches(job.name, arguments.only)]
     return sorted(jobs, key=lambda job: -job.seconds)
 
 
@@ -81,7 +85,7 @@ def run(jobs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help="also what is too slow for every change")
-    parser.add_argument("--only", default="*", help="run the tests whose names match this shell pattern")
+    parser.add_argument("--only", default="*", help="run the tests whose names match this shell pattern, or one of several with commas between")
     parser.add_argument("--list", action="store_true", help="name the tests and run none")
     parser.add_argument("--unit", nargs="*", default=[])
     parser.add_argument("--guests", nargs="*", default=[])
