@@ -7,16 +7,37 @@
 
 namespace xylem {
 
-template <typename T> constexpr bool has(T word, T bits) { return (word & bits) == bits; }
-template <typename T> constexpr bool has_any(T word, T bits) { return (word & bits) != 0; }
+template <typename T> constexpr bool has(T word, T bits)
+{
+    return (word & bits) == bits;
+}
+template <typename T> constexpr bool has_any(T word, T bits)
+{
+    return (word & bits) != 0;
+}
 
-/// Atomic operations on guest-shared words. All are sequentially consistent: the order of pending, selector, upcall bits
-/// is what the event protocol rests on.
-template <typename T> T atomic_load(const volatile T* word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); }
-template <typename T> void atomic_store(volatile T* word, T value) { __atomic_store_n(word, value, __ATOMIC_SEQ_CST); }
-template <typename T> T atomic_or(volatile T* word, T bits) { return __atomic_fetch_or(word, bits, __ATOMIC_SEQ_CST); }
-template <typename T> T atomic_and(volatile T* word, T bits) { return __atomic_fetch_and(word, bits, __ATOMIC_SEQ_CST); }
-template <typename T> T atomic_add(volatile T* word, T n) { return __atomic_fetch_add(word, n, __ATOMIC_SEQ_CST); }
+/// Atomic operations on guest-shared words. All are sequentially consistent: the order of pending, selector, upcall
+/// bits is what the event protocol rests on.
+template <typename T> T atomic_load(const volatile T* word)
+{
+    return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+}
+template <typename T> void atomic_store(volatile T* word, T value)
+{
+    __atomic_store_n(word, value, __ATOMIC_SEQ_CST);
+}
+template <typename T> T atomic_or(volatile T* word, T bits)
+{
+    return __atomic_fetch_or(word, bits, __ATOMIC_SEQ_CST);
+}
+template <typename T> T atomic_and(volatile T* word, T bits)
+{
+    return __atomic_fetch_and(word, bits, __ATOMIC_SEQ_CST);
+}
+template <typename T> T atomic_add(volatile T* word, T n)
+{
+    return __atomic_fetch_add(word, n, __ATOMIC_SEQ_CST);
+}
 template <typename T> T atomic_exchange(volatile T* word, T value)
 {
     return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);
@@ -36,7 +57,10 @@ inline bool atomic_test_and_clear(volatile u64* words, u64 n)
 {
     return atomic_and(&words[n / 64], ~(u64{1} << (n % 64))) >> (n % 64) & 1;
 }
-inline bool test_bit(const volatile u64* words, u64 n) { return atomic_load(&words[n / 64]) >> (n % 64) & 1; }
+inline bool test_bit(const volatile u64* words, u64 n)
+{
+    return atomic_load(&words[n / 64]) >> (n % 64) & 1;
+}
 
 inline constexpr unsigned max_cpus = 64;
 

@@ -17,16 +17,18 @@ struct FormatArgument {
 
     FormatArgument(const char* value) : kind(Kind::text), text(value) {}
     template <typename T>
-        requires std::is_integral_v<T>
-    FormatArgument(T value)
+    requires std::is_integral_v<T> FormatArgument(T value)
         : kind(std::is_signed_v<T> ? Kind::signed_number : Kind::unsigned_number), number(static_cast<u64>(value))
-    {}
+    {
+    }
     template <typename T>
-        requires std::is_enum_v<T>
-    FormatArgument(T value) : FormatArgument(static_cast<std::underlying_type_t<T>>(value))
-    {}
+    requires std::is_enum_v<T> FormatArgument(T value) : FormatArgument(static_cast<std::underlying_type_t<T>>(value))
+    {
+    }
     template <typename Tag, typename Raw> FormatArgument(Number<Tag, Raw> value) : FormatArgument(value.value) {}
-    template <typename T> FormatArgument(T* value) : kind(Kind::unsigned_number), number(reinterpret_cast<u64>(value)) {}
+    template <typename T> FormatArgument(T* value) : kind(Kind::unsigned_number), number(reinterpret_cast<u64>(value))
+    {
+    }
 };
 
 /// Writes the formatted text, cut to `capacity - 1` bytes, and a terminating zero. @return its length.

@@ -1,10 +1,11 @@
 // Spin locks with ranks, and data that lives inside its lock.
 //
 // The hypervisor runs with interrupts off: a lock is never taken from an interrupt that interrupted its holder. What a
-// waiter owes is to serve the other processors' requests (TLB flushes) while it spins, else two processors could wait for
-// each other: machine::relax() does that.
+// waiter owes is to serve the other processors' requests (TLB flushes) while it spins, else two processors could wait
+// for each other: machine::relax() does that.
 //
-// Ranks: a processor takes locks in ascending rank only. The order stands in LockRank and is asserted in debug and host builds.
+// Ranks: a processor takes locks in ascending rank only. The order stands in LockRank and is asserted in debug and host
+// builds.
 #pragma once
 
 #include "hypervisor/base/types.hpp"

@@ -1,7 +1,7 @@
 // Result<T>: a value or an Error. TRY keeps the happy path straight.
 //
-// Errors are what a guest may be told; each has Xen's number (xen/include/public/errno.h), which appears here and nowhere
-// else. Preempted is the one that no guest sees: the operation kept its progress and wants to be called again.
+// Errors are what a guest may be told; each has Xen's number (xen/include/public/errno.h), which appears here and
+// nowhere else. Preempted is the one that no guest sees: the operation kept its progress and wants to be called again.
 #pragma once
 
 #include "hypervisor/base/types.hpp"
@@ -12,33 +12,22 @@
 
 namespace xylem {
 
-enum class [[nodiscard]] Error : int {
-    NotPermitted = 1,
-    NoEntry = 2,
+enum class [[nodiscard]] Error : int{
+    NotPermitted = 1,    NoEntry = 2,
     NoSuchDomain = 3, // ESRCH
     IoError = 5,
     NoDeviceAddress = 6, // ENXIO
-    TooBig = 7,
-    Again = 11,
-    NoMemory = 12,
-    Access = 13,
-    Fault = 14,
-    Busy = 16,
-    Exists = 17,
-    NoDevice = 19,
-    Invalid = 22,
-    NoSpace = 28,
-    Range = 34,
-    NotImplemented = 38,
-    NoData = 61,
-    Time = 62,
-    NotSupported = 95,
-    NoBuffer = 105,
+    TooBig = 7,          Again = 11,    NoMemory = 12,     Access = 13,    Fault = 14, Busy = 16,
+    Exists = 17,         NoDevice = 19, Invalid = 22,      NoSpace = 28,   Range = 34, NotImplemented = 38,
+    NoData = 61,         Time = 62,     NotSupported = 95, NoBuffer = 105,
     Preempted = 85, // never leaves the hypervisor
 };
 
 /// The wire's form of an error: a negative number.
-constexpr i64 to_errno(Error error) { return -static_cast<i64>(error); }
+constexpr i64 to_errno(Error error)
+{
+    return -static_cast<i64>(error);
+}
 
 template <typename T = void> class [[nodiscard]] Result {
 public:
@@ -91,11 +80,15 @@ private:
 };
 
 /// 0 or the negative number: what a hypercall with no other result returns.
-inline i64 to_wire(const Result<void>& result) { return result.ok() ? 0 : to_errno(result.error()); }
+inline i64 to_wire(const Result<void>& result)
+{
+    return result.ok() ? 0 : to_errno(result.error());
+}
 
 }
 
-/// The value of a Result, or leaves the function with its error. The name is numbered, so that one TRY may stand in another.
+/// The value of a Result, or leaves the function with its error. The name is numbered, so that one TRY may stand in
+/// another.
 #define TRY(expression) TRY_NAMED(expression, __COUNTER__)
 #define TRY_NAMED(expression, number) TRY_AS(expression, TRY_JOIN(result_of_try_, number))
 #define TRY_JOIN(a, b) TRY_JOINED(a, b)

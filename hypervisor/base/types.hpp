@@ -43,9 +43,9 @@ template <typename Tag, typename Raw> struct Number {
     }
 };
 
-using Mfn = Number<struct MfnTag, u64>;                       ///< machine frame number
-using Gfn = Number<struct GfnTag, u64>;                       ///< guest frame number as an ABI field calls it: for PV an mfn
-using Pfn = Number<struct PfnTag, u64>;                       ///< pseudo-physical frame number, the guest's own numbering
+using Mfn = Number<struct MfnTag, u64>; ///< machine frame number
+using Gfn = Number<struct GfnTag, u64>; ///< guest frame number as an ABI field calls it: for PV an mfn
+using Pfn = Number<struct PfnTag, u64>; ///< pseudo-physical frame number, the guest's own numbering
 using MachineAddress = Number<struct MachineAddressTag, u64>; ///< bytes
 using VirtualAddress = Number<struct VirtualAddressTag, u64>; ///< bytes
 using DomId = Number<struct DomIdTag, u16>;
@@ -63,12 +63,27 @@ inline constexpr DomId domid_none{0x7ff4};
 inline constexpr DomId domid_idle{0x7fff};
 inline constexpr unsigned first_reserved_domid = 0x7ff0;
 
-constexpr Mfn mfn_of(MachineAddress address) { return Mfn(address.value >> page_shift); }
-constexpr MachineAddress address_of(Mfn mfn) { return MachineAddress(mfn.value << page_shift); }
+constexpr Mfn mfn_of(MachineAddress address)
+{
+    return Mfn(address.value >> page_shift);
+}
+constexpr MachineAddress address_of(Mfn mfn)
+{
+    return MachineAddress(mfn.value << page_shift);
+}
 
 /// Bytes to the start of the page that holds (or follows) `value`.
-constexpr u64 round_down_to_page(u64 value) { return value & page_mask; }
-constexpr u64 round_up_to_page(u64 value) { return (value + page_size - 1) & page_mask; }
-constexpr u64 pages_for(u64 bytes) { return (bytes + page_size - 1) >> page_shift; }
+constexpr u64 round_down_to_page(u64 value)
+{
+    return value & page_mask;
+}
+constexpr u64 round_up_to_page(u64 value)
+{
+    return (value + page_size - 1) & page_mask;
+}
+constexpr u64 pages_for(u64 bytes)
+{
+    return (bytes + page_size - 1) >> page_shift;
+}
 
 }

@@ -1,5 +1,5 @@
-// See build_info.hpp. The date and the changeset come from the build (tools/mk/hypervisor.mk), so that two builds of one
-// commit are equal.
+// See build_info.hpp. The date and the changeset come from the build (tools/mk/hypervisor.mk), so that two builds of
+// one commit are equal.
 
 #include "hypervisor/core/build_info.hpp"
 

@@ -14,7 +14,8 @@ namespace xylem {
 inline constexpr u64 guest_low_end = u64{1} << 47;
 inline constexpr u64 guest_high_start = 0xffff880000000000;
 
-/// @return whether [address, address + bytes) lies where a guest may read and write, without wrapping or crossing the hole.
+/// @return whether [address, address + bytes) lies where a guest may read and write, without wrapping or crossing the
+/// hole.
 constexpr bool guest_range_ok(u64 address, u64 bytes)
 {
     const u64 end = address + bytes;

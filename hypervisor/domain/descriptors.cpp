@@ -15,9 +15,15 @@ namespace {
 constexpr unsigned guest_gdt_pages = abi::first_reserved_gdt_page;
 constexpr u64 window_flags = pte::present | pte::accessed | pte::dirty | pte::no_execute;
 
-unsigned gdt_pages(u32 entries) { return static_cast<unsigned>(pages_for(u64{entries} * sizeof(u64))); }
+unsigned gdt_pages(u32 entries)
+{
+    return static_cast<unsigned>(pages_for(u64{entries} * sizeof(u64)));
+}
 
-u64 window_entry(Mfn mfn) { return address_of(mfn).value | window_flags | pte::writable; }
+u64 window_entry(Mfn mfn)
+{
+    return address_of(mfn).value | window_flags | pte::writable;
+}
 
 void drop_gdt(Vcpu& vcpu)
 {
@@ -46,8 +52,9 @@ bool clear_ldt_window(Vcpu& vcpu)
 
 }
 
-// The processor may still read a page that has left a window through a cached translation, until the flush that follows.
-// That is safe: as long as it has not flushed, the page cannot become writable (the stamp of its last type reference).
+// The processor may still read a page that has left a window through a cached translation, until the flush that
+// follows. That is safe: as long as it has not flushed, the page cannot become writable (the stamp of its last type
+// reference).
 
 Result<void> set_gdt(Vcpu& vcpu, const u64* frames, u32 entries)
 {

@@ -1,11 +1,13 @@
-// Dom0's memory, from its first instruction's point of view. (PV_ABI 5.8; xen/include/public/xen.h, "start-of-day memory layout")
+// Dom0's memory, from its first instruction's point of view. (PV_ABI 5.8; xen/include/public/xen.h, "start-of-day
+// memory layout")
 //
-// From the kernel's virtual base up, each on whole pages: kernel image, [initrd], [p2m list], start_info, page tables, one page
-// of stack, and at least 512 KiB up to the next 4 MiB. Page n of that block is pfn n. A kernel whose notes allow it has its
-// initrd outside (the pfns right behind the block) and its p2m list at an address of its own choice (the pfns behind those).
+// From the kernel's virtual base up, each on whole pages: kernel image, [initrd], [p2m list], start_info, page tables,
+// one page of stack, and at least 512 KiB up to the next 4 MiB. Page n of that block is pfn n. A kernel whose notes
+// allow it has its initrd outside (the pfns right behind the block) and its p2m list at an address of its own choice
+// (the pfns behind those).
 //
-// The page tables are written as plain data and then pinned: so that dom0 starts with nothing that it could not have made
-// itself, and every reference is taken by the same code as any guest's.
+// The page tables are written as plain data and then pinned: so that dom0 starts with nothing that it could not have
+// made itself, and every reference is taken by the same code as any guest's.
 
 #include "hypervisor/domain/dom0_builder.hpp"
 
@@ -56,16 +58,19 @@ bool refuse(const char* why)
 }
 
 /// Tables of which each covers `span` bytes, for the addresses [start, end).
-u64 tables_covering(u64 start, u64 end, u64 span) { return (end - 1) / span - start / span + 1; }
+u64 tables_covering(u64 start, u64 end, u64 span)
+{
+    return (end - 1) / span - start / span + 1;
+}
 
 struct Layout {
-    u64 base = 0;                  ///< the virtual address of pfn 0
-    u64 image_pages = 0;           ///< from pfn 0 to the image's end
+    u64 base = 0;        ///< the virtual address of pfn 0
+    u64 image_pages = 0; ///< from pfn 0 to the image's end
     u64 initrd_pages = 0, p2m_pages = 0;
     bool initrd_outside = false, p2m_outside = false;
     u64 initrd_pfn = 0, p2m_pfn = 0, start_info_pfn = 0, tables_pfn = 0, stack_pfn = 0;
     u64 table_pages = 0;
-    u64 block_pages = 0;           ///< of the mapped block
+    u64 block_pages = 0; ///< of the mapped block
     u64 p2m_address = 0, p2m_table_pages = 0;
     u64 total_needed = 0;
 
@@ -115,8 +120,8 @@ Layout lay_out(const boot::ElfKernel& elf, const Dom0Request& request)
         l.p2m_address = notes.init_p2m.value;
         l.p2m_pfn = l.total_needed;
         const u64 end = l.p2m_address + (l.p2m_pages << page_shift);
-        l.p2m_table_pages = tables_covering(l.p2m_address, end, l3_span) + tables_covering(l.p2m_address, end, l2_span) +
-                            tables_covering(l.p2m_address, end, l1_span);
+        l.p2m_table_pages = tables_covering(l.p2m_address, end, l3_span) +
+                            tables_covering(l.p2m_address, end, l2_span) + tables_covering(l.p2m_address, end, l1_span);
         l.total_needed += l.p2m_pages + l.p2m_table_pages;
     }
     return l;
@@ -129,7 +134,8 @@ bool check(const boot::ElfKernel& elf, const Layout& l, const Dom0Request& reque
     if (!elf.notes().may_be_dom0())
         return refuse("the kernel's notes say that it cannot be a control domain");
     const u64 end = l.address(l.block_pages);
-    if (!abi::is_canonical(l.base) || end < l.base || (end > abi::hypervisor_virt_start && l.base < abi::hypervisor_virt_end))
+    if (!abi::is_canonical(l.base) || end < l.base ||
+        (end > abi::hypervisor_virt_start && l.base < abi::hypervisor_virt_end))
         return refuse("the kernel wants addresses that are the hypervisor's");
     if (l.total_needed > request.pages) {
         log(LogLevel::error, "cannot start dom0: it needs {} MiB for kernel, initrd and tables; dom0_mem gives {} MiB",
@@ -337,7 +343,8 @@ Domain* build_from_elf(const boot::ElfKernel& elf, const Dom0Request& request)
         log(LogLevel::error, "cannot start dom0: its first page tables are refused (error {})", started.error());
         return nullptr;
     }
-    log(LogLevel::info, "dom0: {} MiB, {} vCPUs; kernel {:x}-{:x}, start_info {:x}, page tables {:x} ({}), p2m {:x}, end {:x}",
+    log(LogLevel::info,
+        "dom0: {} MiB, {} vCPUs; kernel {:x}-{:x}, start_info {:x}, page tables {:x} ({}), p2m {:x}, end {:x}",
         request.pages >> 8, request.vcpus, layout.address(elf.physical_start() >> page_shift),
         layout.address(layout.image_pages), layout.address(layout.start_info_pfn), layout.address(layout.tables_pfn),
         layout.table_pages, layout.p2m_address, layout.address(layout.block_pages));

@@ -1,5 +1,5 @@
-// Each stub: push rcx; push r11; mov $number, eax; syscall; pop r11; pop rcx; ret. The one for iret pushes rax too and does not
-// come back. (xen/include/public/arch-x86/xen-x86_64.h)
+// Each stub: push rcx; push r11; mov $number, eax; syscall; pop r11; pop rcx; ret. The one for iret pushes rax too and
+// does not come back. (xen/include/public/arch-x86/xen-x86_64.h)
 
 #include "hypervisor/domain/hypercall_page.hpp"
 

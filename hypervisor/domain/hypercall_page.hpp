@@ -7,7 +7,8 @@ namespace xylem {
 
 /// Fills a page with the stubs. (PV_ABI 2.2)
 void fill_hypercall_page(u8* page);
-/// Fills frame `mfn` of the domain. @return Invalid  not its frame; NotPermitted  it cannot be written (a page table, say)
+/// Fills frame `mfn` of the domain. @return Invalid  not its frame; NotPermitted  it cannot be written (a page table,
+/// say)
 Result<void> write_hypercall_page(Domain& domain, Mfn mfn);
 
 }

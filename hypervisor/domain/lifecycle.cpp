@@ -1,8 +1,8 @@
 // The table of domains, and the steps of a domain's life.
 //
-// References: the list holds one from creation until the end; the domain's frames hold one together, as long as somebody still
-// refers to any of them (a backend that maps a page keeps the rest of a dead domain in being, as a zombie); each DomainRef
-// holds one. The last put frees the struct.
+// References: the list holds one from creation until the end; the domain's frames hold one together, as long as
+// somebody still refers to any of them (a backend that maps a page keeps the rest of a dead domain in being, as a
+// zombie); each DomainRef holds one. The last put frees the struct.
 
 #include "hypervisor/domain/lifecycle.hpp"
 
@@ -15,8 +15,8 @@
 #include "hypervisor/domain/vcpu_machine.hpp"
 #include "hypervisor/mm/descriptors.hpp"
 #include "hypervisor/mm/heap.hpp"
-#include "hypervisor/mm/roots.hpp"
 #include "hypervisor/mm/references.hpp"
+#include "hypervisor/mm/roots.hpp"
 #include "hypervisor/sched/sched.hpp"
 
 #include <string.h>
@@ -162,7 +162,10 @@ DomainRef::~DomainRef()
         domain_put(*domain_);
 }
 
-Domain* control_domain() { return control; }
+Domain* control_domain()
+{
+    return control;
+}
 
 Domain& idle_domain()
 {
@@ -304,7 +307,10 @@ Result<DomainRef> find_domain_or_self(Domain& caller, DomId id)
     return find_domain(id);
 }
 
-void domain_get(Domain& domain) { atomic_add(&domain.references, 1u); }
+void domain_get(Domain& domain)
+{
+    atomic_add(&domain.references, 1u);
+}
 
 void domain_put(Domain& domain)
 {
@@ -360,18 +366,31 @@ Result<void> controller_unpause(Domain& domain)
     return {};
 }
 
+namespace {
+
+/// The machine goes the way of the domain that runs it.
+[[noreturn]] void end_with_control_domain(abi::ShutdownReason reason)
+{
+    using machine::PowerAction;
+    switch (reason) {
+    case abi::ShutdownReason::poweroff:
+        log(LogLevel::info, "the control domain has powered off");
+        machine::end_of_machine(PowerAction::halt);
+    case abi::ShutdownReason::crash:
+        log(LogLevel::error, "the control domain has crashed");
+        machine::end_of_machine(PowerAction::reboot_after_crash);
+    default:
+        log(LogLevel::info, "the control domain asks for a reboot (reason {})", reason);
+        machine::end_of_machine(PowerAction::reboot);
+    }
+}
+
+}
+
 void shut_down(Domain& domain, u8 reason)
 {
-    if (domain.is_hardware_domain) {
-        log(LogLevel::info, "the control domain has shut down: {}",
-            reason == 0   ? "power off"
-            : reason == 1 ? "reboot"
-            : reason == 3 ? "crash"
-                          : "watchdog");
-        machine::end_of_machine(reason == 0   ? machine::PowerAction::poweroff
-                                : reason == 3 ? machine::PowerAction::halt
-                                              : machine::PowerAction::reboot);
-    }
+    if (domain.is_hardware_domain)
+        end_with_control_domain(static_cast<abi::ShutdownReason>(reason));
     {
         LockGuard guard(domain.control_lock);
         if (domain.shutting_down)

@@ -7,7 +7,7 @@ namespace xylem {
 
 struct DomainLimits {
     unsigned vcpus = 1;
-    u32 event_ports = 1023;      ///< the highest port it may have
+    u32 event_ports = 1023; ///< the highest port it may have
     u32 grant_frames = 64;
     u32 maptrack_frames = 1024;
 };

@@ -1,7 +1,7 @@
 // Channel 2 of a PIT, and its gate: the clock by which kernels measure the TSC at boot. Every domain has its own.
 //
-// Only what that use needs: a counter of 16 bits that runs down from what was written at 1.193182 MHz while the gate is open,
-// read low byte first, and the output bit. Nothing ever interrupts.
+// Only what that use needs: a counter of 16 bits that runs down from what was written at 1.193182 MHz while the gate is
+// open, read low byte first, and the output bit. Nothing ever interrupts.
 #pragma once
 
 #include "hypervisor/base/types.hpp"

@@ -26,7 +26,10 @@ CpuPolicy* make_domain_policy(bool is_hardware_domain)
     return policy;
 }
 
-void free_policy(CpuPolicy* policy) { mm::destroy(policy); }
+void free_policy(CpuPolicy* policy)
+{
+    mm::destroy(policy);
+}
 
 u64 guest_cr4_bits(const Domain& domain)
 {

@@ -13,7 +13,10 @@ namespace {
 
 constexpr i64 time_is_old_after_ns = 1'000'000'000;
 
-void write_barrier() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+void write_barrier()
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
 
 /// The fields of `info` under its version protocol: odd while they change.
 void write_time(volatile abi::VcpuTimeInfo& info)
@@ -51,7 +54,10 @@ void copy_time_area(Vcpu& vcpu)
         (void)version.copy_out(even).ok();
 }
 
-void raise_timer(Vcpu& vcpu) { event_channels::raise_virq(vcpu.domain->events, vcpu.id, static_cast<u32>(abi::Virq::timer)); }
+void raise_timer(Vcpu& vcpu)
+{
+    event_channels::raise_virq(vcpu.domain->events, vcpu.id, static_cast<u32>(abi::Virq::timer));
+}
 
 void singleshot_due(void* context)
 {
@@ -75,7 +81,10 @@ void periodic_due(void* context)
     sched::set_timer(vcpu.periodic_timer, vcpu.periodic_next);
 }
 
-void poll_timed_out(void* context) { sched::wake(static_cast<Vcpu*>(context)->unit); }
+void poll_timed_out(void* context)
+{
+    sched::wake(static_cast<Vcpu*>(context)->unit);
+}
 
 void put_runstate(Vcpu& vcpu, sched::RunState state, Nanoseconds since, const u64 (&time_in)[4])
 {
@@ -140,7 +149,7 @@ void write_runstate_area(Vcpu& vcpu)
 void write_runstate_area_leaving(Vcpu& vcpu)
 {
     const sched::Account account = sched::account(vcpu.unit);
-    const sched::RunState next = vcpu.unit.runnable()                    ? sched::RunState::runnable
+    const sched::RunState next = vcpu.unit.runnable()                   ? sched::RunState::runnable
                                  : vcpu.unit.blocked && !vcpu.unit.down ? sched::RunState::blocked
                                                                         : sched::RunState::offline;
     put_runstate(vcpu, next, machine::now(), account.time_in);

@@ -16,8 +16,8 @@ namespace xylem {
 
 struct Domain;
 
-/// Guest registers as the entry code lays them on the processor's stack; while a vCPU does not run they lie in Vcpu::regs.
-/// The order is abi::CpuUserRegs' first part, so that contexts convert field by field.
+/// Guest registers as the entry code lays them on the processor's stack; while a vCPU does not run they lie in
+/// Vcpu::regs. The order is abi::CpuUserRegs' first part, so that contexts convert field by field.
 struct GuestRegs {
     u64 r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
     u32 error_code;
@@ -53,10 +53,10 @@ struct alignas(64) Vcpu {
     u64 kernel_sp = 0;             ///< stack_switch: where a bounce from user mode starts
     u64 bounce_sp = 0;             ///< kernel_sp aligned down to 16, or 0 where a frame there would touch our hole
     u64 syscall_callback = 0;
-    u8 kernel_mode = 1;            ///< guest kernel (1) or guest user (0): both run in ring 3
+    u8 kernel_mode = 1; ///< guest kernel (1) or guest user (0): both run in ring 3
     u8 syscall_masks_events = 0;
-    u8 exit_work = 0;              ///< non-zero: leave by the slow path (traps, NMI, iopl assist, debug registers...)
-    u8 ts_virtual = 0;             ///< guest's CR0.TS
+    u8 exit_work = 0;  ///< non-zero: leave by the slow path (traps, NMI, iopl assist, debug registers...)
+    u8 ts_virtual = 0; ///< guest's CR0.TS
     u32 kernel_ss = 0;
 
     Callback event_callback;
@@ -72,13 +72,13 @@ struct alignas(64) Vcpu {
 
     // ---- architectural state that is not in the registers on the stack
     u64 cr2 = 0;
-    u64 cr4 = 0;       ///< guest-chosen bits only
+    u64 cr4 = 0; ///< guest-chosen bits only
     u64 fs_base = 0;
     u64 gs_base_kernel = 0;
     u64 gs_base_user = 0;
     u16 ds = 0, es = 0, fs = 0, gs = 0;
     u64 debug_registers[8] = {};
-    u8 iopl = 0;       ///< virtual IOPL
+    u8 iopl = 0; ///< virtual IOPL
     u8 initialised = 0;
     u8 nmi_pending = 0, nmi_masked = 0;
     u8 polling = 0;    ///< in sched_op poll, until it runs again
@@ -95,16 +95,16 @@ struct alignas(64) Vcpu {
     u64 time_area = 0;
     Nanoseconds periodic_period{};
     Nanoseconds periodic_next{};
-    Nanoseconds singleshot{};    ///< 0: not armed
-    Nanoseconds time_written{};  ///< when its vcpu_info's time was last written; 0: never
+    Nanoseconds singleshot{};   ///< 0: not armed
+    Nanoseconds time_written{}; ///< when its vcpu_info's time was last written; 0: never
     sched::Timer singleshot_timer, periodic_timer, poll_timer;
 
     GuestRegs regs{};
     abi::TrapInfo traps[256] = {};
-    void* fpu = nullptr;   ///< XSAVE image, 64-byte aligned
-    u32 fpu_cpu = ~0u;     ///< the processor whose registers may still hold that state
+    void* fpu = nullptr; ///< XSAVE image, 64-byte aligned
+    u32 fpu_cpu = ~0u;   ///< the processor whose registers may still hold that state
     u64 xcr0 = 1;
-    VcpuMsrs msrs;         ///< those that it has of its own
+    VcpuMsrs msrs; ///< those that it has of its own
 };
 
 /// The vCPU that a scheduler's unit is part of.

@@ -19,10 +19,9 @@ constexpr u64 known_vm_assist = 0x10000003f; // types 0-5 and m2p_strict
 
 Result<void> check_addresses(const abi::VcpuGuestContext& c)
 {
-    const u64 addresses[] = {c.user_regs.rip,          c.user_regs.rsp,        c.kernel_sp,
-                             c.ldt_ents ? c.ldt_base : 0, c.fs_base,           c.gs_base_kernel,
-                             c.gs_base_user,           c.event_callback_eip,   c.failsafe_callback_eip,
-                             c.syscall_callback_eip};
+    const u64 addresses[] = {
+        c.user_regs.rip,  c.user_regs.rsp, c.kernel_sp,          c.ldt_ents ? c.ldt_base : 0, c.fs_base,
+        c.gs_base_kernel, c.gs_base_user,  c.event_callback_eip, c.failsafe_callback_eip,     c.syscall_callback_eip};
     for (u64 address : addresses)
         if (!abi::is_canonical(address))
             return Error::Invalid;
@@ -57,8 +56,8 @@ Result<void> check_unchanged(const Vcpu& vcpu, const abi::VcpuGuestContext& c)
     return same ? Result<void>() : Error::NotSupported;
 }
 
-/// Takes the GDT and the roots. What has been taken when a later step fails or is preempted stays with the vCPU: it is taken
-/// only once, and put when the vCPU goes.
+/// Takes the GDT and the roots. What has been taken when a later step fails or is preempted stays with the vCPU: it is
+/// taken only once, and put when the vCPU goes.
 Result<void> take_memory(Vcpu& vcpu, const abi::VcpuGuestContext& c)
 {
     Domain& domain = *vcpu.domain;
@@ -154,7 +153,8 @@ Result<void> set_debug_register(Vcpu& vcpu, unsigned number, u64 value)
             return Error::NotPermitted; // GD: nobody but us watches the debug registers
         for (unsigned i = 0; i < 4; ++i)
             if ((value >> (i * 2) & 3) && (value >> (16 + i * 4) & 3) == 2)
-                return Error::NotPermitted; // breakpoints on I/O, which the processor would report for our own accesses too
+                return Error::NotPermitted; // breakpoints on I/O, which the processor would report for our own accesses
+                                            // too
         break;
     default:
         return Error::NoDevice;
@@ -201,7 +201,8 @@ Result<void> get_vcpu_context(Vcpu& vcpu, abi::VcpuGuestContext& c)
         return Error::NoData;
     memset(&c, 0, sizeof c);
     machine::get_fpu_state(vcpu, c.fpu_ctxt.x);
-    c.flags = abi::vgcf_i387_valid | (vcpu.kernel_mode ? abi::vgcf_in_kernel : 0) | (vcpu.unit.down ? 0 : abi::vgcf_online) |
+    c.flags = abi::vgcf_i387_valid | (vcpu.kernel_mode ? abi::vgcf_in_kernel : 0) |
+              (vcpu.unit.down ? 0 : abi::vgcf_online) |
               (vcpu.failsafe_callback.masks_events ? abi::vgcf_failsafe_disables_events : 0) |
               (vcpu.syscall_masks_events ? abi::vgcf_syscall_disables_events : 0);
     const GuestRegs& from = vcpu.regs;

@@ -6,8 +6,8 @@
 
 namespace xylem {
 
-/// Gives a stopped vCPU the state in `context`. The first time it takes the page-table roots and the GDT; on a vCPU that has
-/// run those may only be repeated.
+/// Gives a stopped vCPU the state in `context`. The first time it takes the page-table roots and the GDT; on a vCPU
+/// that has run those may only be repeated.
 /// @return Invalid  what the state names is not valid, in the order of PV_ABI 1.12
 ///         NotSupported  roots, GDT or LDT of an initialised vCPU would change
 ///         Preempted  call again with the same context

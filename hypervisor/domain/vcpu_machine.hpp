@@ -11,8 +11,8 @@ namespace xylem::machine {
 Result<void> create_vcpu_state(Vcpu& vcpu);
 void destroy_vcpu_state(Vcpu& vcpu);
 
-/// The guest registers of a vCPU: those on the stack if it is the one that runs here, else the saved ones. For any other vCPU
-/// the caller has it paused.
+/// The guest registers of a vCPU: those on the stack if it is the one that runs here, else the saved ones. For any
+/// other vCPU the caller has it paused.
 GuestRegs& guest_regs(Vcpu& vcpu);
 
 /// For the running vCPU. The base is canonical.
@@ -25,7 +25,8 @@ void set_task_switched(Vcpu& current, bool on);
 void load_ldt(Vcpu& current);
 /// Loads the debug registers from Vcpu::debug_registers.
 void load_debug_registers(Vcpu& current);
-/// Saves what of a running vCPU's state lives in the processor alone (bases, selectors, FPU), so that others may read it.
+/// Saves what of a running vCPU's state lives in the processor alone (bases, selectors, FPU), so that others may read
+/// it.
 void synchronise_state(Vcpu& current);
 /// Sets a stopped vCPU's FPU image: `fxsave` is 512 bytes, or null for the reset state.
 void set_fpu_state(Vcpu& vcpu, const void* fxsave);
@@ -74,7 +75,11 @@ ProcessorIds processor_ids(CpuId cpu);
 /// Writes the values that dom0's ACPI took for its sleep state; returns if the machine stays on.
 void acpi_power_off(u16 pm1a, u16 pm1b);
 /// Ends it all, as dom0 asks. Never returns.
-enum class PowerAction : u8 { poweroff, reboot, halt };
+enum class PowerAction : u8 {
+    halt, ///< dom0 has powered off without ACPI: the machine stands still
+    reboot,
+    reboot_after_crash, ///< reboots, unless noreboot was given: then the console can be read
+};
 [[noreturn]] void end_of_machine(PowerAction action);
 
 }

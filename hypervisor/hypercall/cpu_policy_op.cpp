@@ -33,8 +33,14 @@ Result<void> put_msr(void* context, const abi::MsrEntry& msr)
     return out.msrs.copy_out(msr, out.msr_count++);
 }
 
-Result<void> skip_leaf(void*, const abi::CpuidLeaf&) { return {}; }
-Result<void> skip_msr(void*, const abi::MsrEntry&) { return {}; }
+Result<void> skip_leaf(void*, const abi::CpuidLeaf&)
+{
+    return {};
+}
+Result<void> skip_msr(void*, const abi::MsrEntry&)
+{
+    return {};
+}
 
 /// Copies `policy` out. A null handle asks for the most there can be of its kind, and gets nothing.
 Result<void> copy_out(const CpuPolicy& policy, u32& nr_leaves, u32& nr_msrs, u64 leaves, u64 msrs)
@@ -74,22 +80,32 @@ Result<void> merge(CpuPolicy& policy, const abi::DomctlCpuPolicy& op, PolicyFaul
 const CpuPolicy* policy_of(abi::CpuPolicyIndex index)
 {
     switch (index) {
-    case abi::CpuPolicyIndex::raw: return &cpu_policies.raw;
-    case abi::CpuPolicyIndex::host: return &cpu_policies.host;
-    case abi::CpuPolicyIndex::pv_max: return &cpu_policies.pv_max;
-    case abi::CpuPolicyIndex::pv_default: return &cpu_policies.pv_default;
-    default: return nullptr;
+    case abi::CpuPolicyIndex::raw:
+        return &cpu_policies.raw;
+    case abi::CpuPolicyIndex::host:
+        return &cpu_policies.host;
+    case abi::CpuPolicyIndex::pv_max:
+        return &cpu_policies.pv_max;
+    case abi::CpuPolicyIndex::pv_default:
+        return &cpu_policies.pv_default;
+    default:
+        return nullptr;
     }
 }
 
 const CpuPolicy* policy_of(abi::FeaturesetIndex index)
 {
     switch (index) {
-    case abi::FeaturesetIndex::raw: return &cpu_policies.raw;
-    case abi::FeaturesetIndex::host: return &cpu_policies.host;
-    case abi::FeaturesetIndex::pv: return &cpu_policies.pv_default;
-    case abi::FeaturesetIndex::pv_max: return &cpu_policies.pv_max;
-    default: return nullptr;
+    case abi::FeaturesetIndex::raw:
+        return &cpu_policies.raw;
+    case abi::FeaturesetIndex::host:
+        return &cpu_policies.host;
+    case abi::FeaturesetIndex::pv:
+        return &cpu_policies.pv_default;
+    case abi::FeaturesetIndex::pv_max:
+        return &cpu_policies.pv_max;
+    default:
+        return nullptr;
     }
 }
 

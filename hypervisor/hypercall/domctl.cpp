@@ -11,53 +11,100 @@
 namespace xylem::hypercall {
 namespace {
 
-Result<void> not_for_pv(DomctlCall&) { return Error::Invalid; }
-Result<void> not_supported(DomctlCall&) { return Error::NotSupported; }
-Result<void> no_such_device(DomctlCall&) { return Error::NoDevice; }
+Result<void> not_for_pv(DomctlCall&)
+{
+    return Error::Invalid;
+}
+Result<void> not_supported(DomctlCall&)
+{
+    return Error::NotSupported;
+}
+Result<void> no_such_device(DomctlCall&)
+{
+    return Error::NoDevice;
+}
 
 DomctlFunction function_of(abi::DomctlCmd cmd)
 {
     using enum abi::DomctlCmd;
     namespace ops = domctl_ops;
     switch (cmd) {
-    case destroydomain: return ops::destroydomain;
-    case pausedomain: return ops::pausedomain;
-    case unpausedomain: return ops::unpausedomain;
-    case resumedomain: return ops::resumedomain;
-    case max_vcpus: return ops::max_vcpus;
-    case max_mem: return ops::max_mem;
-    case setdomainhandle: return ops::setdomainhandle;
-    case setdebugging: return ops::setdebugging;
-    case settimeoffset: return ops::settimeoffset;
-    case subscribe: return ops::subscribe;
-    case set_virq_handler: return ops::set_virq_handler;
-    case set_address_size: return ops::set_address_size;
-    case get_address_size: return ops::get_address_size;
-    case hypercall_init: return ops::hypercall_init;
-    case settscinfo: return ops::settscinfo;
-    case gettscinfo: return ops::gettscinfo;
-    case setnodeaffinity: return ops::setnodeaffinity;
-    case getnodeaffinity: return ops::getnodeaffinity;
-    case scheduler_op: return ops::scheduler_op;
-    case irq_permission: return ops::irq_permission;
-    case iomem_permission: return ops::iomem_permission;
-    case ioport_permission: return ops::ioport_permission;
-    case getpageframeinfo3: return ops::getpageframeinfo3;
-    case shadow_op: return ops::shadow_op;
-    case setvcpucontext: return ops::setvcpucontext;
-    case getvcpucontext: return ops::getvcpucontext;
-    case getvcpuinfo: return ops::getvcpuinfo;
-    case setvcpuaffinity: return ops::setvcpuaffinity;
-    case getvcpuaffinity: return ops::getvcpuaffinity;
-    case sendtrigger: return ops::sendtrigger;
-    case set_ext_vcpucontext: return ops::set_ext_vcpucontext;
-    case get_ext_vcpucontext: return ops::get_ext_vcpucontext;
-    case setvcpuextstate: return ops::setvcpuextstate;
-    case getvcpuextstate: return ops::getvcpuextstate;
-    case get_vcpu_msrs: return ops::get_vcpu_msrs;
-    case set_vcpu_msrs: return ops::set_vcpu_msrs;
-    case get_cpu_policy: return ops::get_cpu_policy;
-    case set_cpu_policy: return ops::set_cpu_policy;
+    case destroydomain:
+        return ops::destroydomain;
+    case pausedomain:
+        return ops::pausedomain;
+    case unpausedomain:
+        return ops::unpausedomain;
+    case resumedomain:
+        return ops::resumedomain;
+    case max_vcpus:
+        return ops::max_vcpus;
+    case max_mem:
+        return ops::max_mem;
+    case setdomainhandle:
+        return ops::setdomainhandle;
+    case setdebugging:
+        return ops::setdebugging;
+    case settimeoffset:
+        return ops::settimeoffset;
+    case subscribe:
+        return ops::subscribe;
+    case set_virq_handler:
+        return ops::set_virq_handler;
+    case set_address_size:
+        return ops::set_address_size;
+    case get_address_size:
+        return ops::get_address_size;
+    case hypercall_init:
+        return ops::hypercall_init;
+    case settscinfo:
+        return ops::settscinfo;
+    case gettscinfo:
+        return ops::gettscinfo;
+    case setnodeaffinity:
+        return ops::setnodeaffinity;
+    case getnodeaffinity:
+        return ops::getnodeaffinity;
+    case scheduler_op:
+        return ops::scheduler_op;
+    case irq_permission:
+        return ops::irq_permission;
+    case iomem_permission:
+        return ops::iomem_permission;
+    case ioport_permission:
+        return ops::ioport_permission;
+    case getpageframeinfo3:
+        return ops::getpageframeinfo3;
+    case shadow_op:
+        return ops::shadow_op;
+    case setvcpucontext:
+        return ops::setvcpucontext;
+    case getvcpucontext:
+        return ops::getvcpucontext;
+    case getvcpuinfo:
+        return ops::getvcpuinfo;
+    case setvcpuaffinity:
+        return ops::setvcpuaffinity;
+    case getvcpuaffinity:
+        return ops::getvcpuaffinity;
+    case sendtrigger:
+        return ops::sendtrigger;
+    case set_ext_vcpucontext:
+        return ops::set_ext_vcpucontext;
+    case get_ext_vcpucontext:
+        return ops::get_ext_vcpucontext;
+    case setvcpuextstate:
+        return ops::setvcpuextstate;
+    case getvcpuextstate:
+        return ops::getvcpuextstate;
+    case get_vcpu_msrs:
+        return ops::get_vcpu_msrs;
+    case set_vcpu_msrs:
+        return ops::set_vcpu_msrs;
+    case get_cpu_policy:
+        return ops::get_cpu_policy;
+    case set_cpu_policy:
+        return ops::set_cpu_policy;
     case gethvmcontext:
     case sethvmcontext:
     case gethvmcontext_partial:
@@ -113,7 +160,8 @@ Result<void> create(Vcpu& self, abi::Domctl& op)
     limits.vcpus = wanted.max_vcpus;
     limits.event_ports = wanted.max_evtchn_port;
     limits.grant_frames = wanted.max_grant_frames < 0 ? most_grant_frames : static_cast<u32>(wanted.max_grant_frames);
-    limits.maptrack_frames = wanted.max_maptrack_frames < 0 ? most_maptrack_frames : static_cast<u32>(wanted.max_maptrack_frames);
+    limits.maptrack_frames =
+        wanted.max_maptrack_frames < 0 ? most_maptrack_frames : static_cast<u32>(wanted.max_maptrack_frames);
     Domain* domain = TRY(create_domain(id, Privilege::none, limits));
     __builtin_memcpy(domain->handle, wanted.handle.bytes, sizeof domain->handle);
     domain->msr_relaxed = wanted.arch.misc_flags & abi::x86_msr_relaxed;

@@ -104,7 +104,10 @@ Result<void> pausedomain(DomctlCall& call)
     return {};
 }
 
-Result<void> unpausedomain(DomctlCall& call) { return controller_unpause(call.target); }
+Result<void> unpausedomain(DomctlCall& call)
+{
+    return controller_unpause(call.target);
+}
 
 Result<void> resumedomain(DomctlCall& call)
 {
@@ -138,7 +141,10 @@ Result<void> setdomainhandle(DomctlCall& call)
     return {};
 }
 
-Result<void> setdebugging(DomctlCall& call) { return call.on_self() ? Error::Invalid : Error::NotSupported; }
+Result<void> setdebugging(DomctlCall& call)
+{
+    return call.on_self() ? Error::Invalid : Error::NotSupported;
+}
 
 Result<void> settimeoffset(DomctlCall& call)
 {
@@ -216,7 +222,10 @@ Result<void> setnodeaffinity(DomctlCall& call)
     return nodes & 1 ? Result<void>() : Error::Invalid;
 }
 
-Result<void> getnodeaffinity(DomctlCall& call) { return copy_bitmap_out(call.op.u.nodeaffinity.nodemap, 1); }
+Result<void> getnodeaffinity(DomctlCall& call)
+{
+    return copy_bitmap_out(call.op.u.nodeaffinity.nodemap, 1);
+}
 
 Result<void> scheduler_op(DomctlCall& call)
 {
@@ -251,7 +260,8 @@ Result<void> irq_permission(DomctlCall& call)
 Result<void> iomem_permission(DomctlCall& call)
 {
     const abi::DomctlIomemPermission& op = call.op.u.iomem_permission;
-    TRY(permit(call.self.domain->memory.io_memory, call.target.memory.io_memory, op.first_mfn, op.nr_mfns, op.allow_access));
+    TRY(permit(call.self.domain->memory.io_memory, call.target.memory.io_memory, op.first_mfn, op.nr_mfns,
+               op.allow_access));
     note_hardware_use(call.target);
     return {};
 }

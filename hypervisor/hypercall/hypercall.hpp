@@ -11,8 +11,8 @@
 
 namespace xylem::hypercall {
 
-/// RDI, RSI, RDX, R10, R8, R9 in that order. Beyond a call's declared arity they must stay as they are: libxc reads RDX of a
-/// suspended guest.
+/// RDI, RSI, RDX, R10, R8, R9 in that order. Beyond a call's declared arity they must stay as they are: libxc reads RDX
+/// of a suspended guest.
 struct Arguments {
     u64 a[6];
 };
@@ -22,8 +22,8 @@ inline constexpr i64 preempted = INT64_MIN;
 
 using Handler = i64 (*)(Vcpu& self, Arguments& args);
 
-/// Whether this processor has something better to do: an event for the running vCPU, the end of its slice, or work asked for
-/// by another processor. Long operations ask every few microseconds' worth of steps.
+/// Whether this processor has something better to do: an event for the running vCPU, the end of its slice, or work
+/// asked for by another processor. Long operations ask every few microseconds' worth of steps.
 bool should_preempt();
 
 /// One line of the table (hypercall/table.cpp).

@@ -39,7 +39,8 @@ Result<void> put_forbidden(MapWriter& writer, const mm::RangeSet& allowed, u64 f
         if (range.last < first)
             continue;
         if (range.first > first)
-            TRY(writer.put(first << page_shift, (range.first - first) << page_shift, static_cast<u32>(abi::E820Type::reserved)));
+            TRY(writer.put(first << page_shift, (range.first - first) << page_shift,
+                           static_cast<u32>(abi::E820Type::reserved)));
         first = range.last + 1;
     }
     // What lies beyond all that it may map in the last hole is no part of the machine.

@@ -64,28 +64,43 @@ Result<i64> reserved_device_memory(const MemoryRequest& request)
 Result<i64> operate(const MemoryRequest& request, MemoryCmd command)
 {
     switch (command) {
-    case MemoryCmd::maximum_ram_page: return static_cast<i64>(machine::max_mfn.value);
+    case MemoryCmd::maximum_ram_page:
+        return static_cast<i64>(machine::max_mfn.value);
     case MemoryCmd::current_reservation:
     case MemoryCmd::maximum_reservation:
-    case MemoryCmd::maximum_gpfn: return count_of_domain(request, command);
-    case MemoryCmd::exchange: return exchange(request);
-    case MemoryCmd::memory_map: return get_memory_map(request);
-    case MemoryCmd::set_memory_map: return set_memory_map(request);
-    case MemoryCmd::machine_memory_map: return machine_memory_map(request);
-    case MemoryCmd::machphys_mapping: return machphys_mapping(request);
-    case MemoryCmd::machphys_mfn_list: return machphys_mfn_list(request);
+    case MemoryCmd::maximum_gpfn:
+        return count_of_domain(request, command);
+    case MemoryCmd::exchange:
+        return exchange(request);
+    case MemoryCmd::memory_map:
+        return get_memory_map(request);
+    case MemoryCmd::set_memory_map:
+        return set_memory_map(request);
+    case MemoryCmd::machine_memory_map:
+        return machine_memory_map(request);
+    case MemoryCmd::machphys_mapping:
+        return machphys_mapping(request);
+    case MemoryCmd::machphys_mfn_list:
+        return machphys_mfn_list(request);
     case MemoryCmd::machphys_compat_mfn_list:
-    case MemoryCmd::get_vnumainfo: return Error::NotSupported;
+    case MemoryCmd::get_vnumainfo:
+        return Error::NotSupported;
     case MemoryCmd::add_to_physmap:
     case MemoryCmd::add_to_physmap_batch:
-    case MemoryCmd::remove_from_physmap: return change_physmap(request, command);
+    case MemoryCmd::remove_from_physmap:
+        return change_physmap(request, command);
     case MemoryCmd::set_pod_target:
-    case MemoryCmd::get_pod_target: return Error::Invalid;
+    case MemoryCmd::get_pod_target:
+        return Error::Invalid;
     case MemoryCmd::get_sharing_freed_pages:
-    case MemoryCmd::get_sharing_shared_pages: return 0;
-    case MemoryCmd::claim_pages: return claim_pages(request);
-    case MemoryCmd::reserved_device_memory_map: return reserved_device_memory(request);
-    default: return Error::NotImplemented;
+    case MemoryCmd::get_sharing_shared_pages:
+        return 0;
+    case MemoryCmd::claim_pages:
+        return claim_pages(request);
+    case MemoryCmd::reserved_device_memory_map:
+        return reserved_device_memory(request);
+    default:
+        return Error::NotImplemented;
     }
 }
 
@@ -106,9 +121,12 @@ i64 memory_op(Vcpu& self, Arguments& args)
     switch (command) {
     case MemoryCmd::increase_reservation:
     case MemoryCmd::decrease_reservation:
-    case MemoryCmd::populate_physmap: return change_reservation(request);
-    case MemoryCmd::acquire_resource: return acquire_resource(request);
-    default: break;
+    case MemoryCmd::populate_physmap:
+        return change_reservation(request);
+    case MemoryCmd::acquire_resource:
+        return acquire_resource(request);
+    default:
+        break;
     }
     if (request.start() != 0)
         return to_errno(Error::Invalid);

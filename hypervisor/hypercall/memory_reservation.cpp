@@ -1,5 +1,5 @@
-// increase_reservation, decrease_reservation, populate_physmap: extents of 2^order frames into and out of a domain. Whatever
-// goes wrong, the answer is how many extents have been done. (PV_ABI 4.1)
+// increase_reservation, decrease_reservation, populate_physmap: extents of 2^order frames into and out of a domain.
+// Whatever goes wrong, the answer is how many extents have been done. (PV_ABI 4.1)
 
 #include "hypervisor/hypercall/memory_op.hpp"
 #include "hypervisor/mm/heap.hpp"
@@ -49,9 +49,12 @@ Result<void> decrease(const Reservation& reservation, u64 index)
 Result<void> change_extent(abi::MemoryCmd command, const Reservation& reservation, u64 index)
 {
     switch (command) {
-    case abi::MemoryCmd::increase_reservation: return increase(reservation, index);
-    case abi::MemoryCmd::populate_physmap: return populate(reservation, index);
-    default: return decrease(reservation, index);
+    case abi::MemoryCmd::increase_reservation:
+        return increase(reservation, index);
+    case abi::MemoryCmd::populate_physmap:
+        return populate(reservation, index);
+    default:
+        return decrease(reservation, index);
     }
 }
 

@@ -9,15 +9,27 @@
 namespace xylem::hypercall {
 
 /// No virtual performance counters.
-i64 xenpmu_op(Vcpu&, Arguments&) { return to_errno(Error::NotSupported); }
+i64 xenpmu_op(Vcpu&, Arguments&)
+{
+    return to_errno(Error::NotSupported);
+}
 
 /// Parameters of HVM guests: there are none here.
-i64 hvm_op(Vcpu&, Arguments&) { return to_errno(Error::Invalid); }
+i64 hvm_op(Vcpu&, Arguments&)
+{
+    return to_errno(Error::Invalid);
+}
 
 /// Device models serve HVM guests: there are none here.
-i64 dm_op(Vcpu&, Arguments&) { return to_errno(Error::Invalid); }
+i64 dm_op(Vcpu&, Arguments&)
+{
+    return to_errno(Error::Invalid);
+}
 
-i64 kexec_op(Vcpu& self, Arguments&) { return to_errno(self.domain->privileged() ? Error::NotImplemented : Error::NotPermitted); }
+i64 kexec_op(Vcpu& self, Arguments&)
+{
+    return to_errno(self.domain->privileged() ? Error::NotImplemented : Error::NotPermitted);
+}
 
 namespace {
 

@@ -1,5 +1,6 @@
-// multicall: a list of hypercalls in one. Only each entry's result is written back, unless the entry is preempted: then it is
-// rewritten as the call that is to continue, and the whole goes on from there. (xen/include/public/xen.h; PV_ABI 3.15)
+// multicall: a list of hypercalls in one. Only each entry's result is written back, unless the entry is preempted: then
+// it is rewritten as the call that is to continue, and the whole goes on from there. (xen/include/public/xen.h;
+// PV_ABI 3.15)
 
 #include "hypervisor/core/guest_ptr.hpp"
 #include "hypervisor/hypercall/hypercall.hpp"
@@ -33,7 +34,8 @@ i64 multicall(Vcpu& self, Arguments& args)
     const GuestInOut<abi::MulticallEntry> list(args.a[0]);
     const u32 count = static_cast<u32>(args.a[1]);
     u64 bytes;
-    if (__builtin_mul_overflow(u64{count}, sizeof(abi::MulticallEntry), &bytes) || !guest_range_ok(list.address(), bytes))
+    if (__builtin_mul_overflow(u64{count}, sizeof(abi::MulticallEntry), &bytes) ||
+        !guest_range_ok(list.address(), bytes))
         return to_errno(Error::Fault);
     for (u32 i = 0; i < count; ++i) {
         auto read = list.copy_in(i);
@@ -50,7 +52,8 @@ i64 multicall(Vcpu& self, Arguments& args)
             args.a[1] = count - i;
             return preempted;
         }
-        const GuestOut<u64> result_word(args.a[0] + i * sizeof(abi::MulticallEntry) + offsetof(abi::MulticallEntry, result));
+        const GuestOut<u64> result_word(args.a[0] + i * sizeof(abi::MulticallEntry) +
+                                        offsetof(abi::MulticallEntry, result));
         if (!result_word.copy_out(static_cast<u64>(result)).ok())
             return to_errno(Error::Fault);
         if (i + 1 < count && should_preempt()) {

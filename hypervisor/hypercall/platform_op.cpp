@@ -1,4 +1,5 @@
-// platform_op: what dom0, which runs the platform's drivers and firmware, asks for. (xen/include/public/platform.h; PV_ABI 4.9)
+// platform_op: what dom0, which runs the platform's drivers and firmware, asks for. (xen/include/public/platform.h;
+// PV_ABI 4.9)
 
 #include "hypervisor/abi/platform.hpp"
 #include "hypervisor/core/guest_ptr.hpp"
@@ -94,11 +95,16 @@ Result<void> get_cpuinfo(abi::PlatformOp& op)
 Result<void> operate(abi::PlatformOp& op)
 {
     switch (op.cmd) {
-    case abi::PlatformCmd::settime32: return settime32(op);
-    case abi::PlatformCmd::settime64: return settime64(op);
-    case abi::PlatformCmd::firmware_info: return firmware_info(op);
-    case abi::PlatformCmd::enter_acpi_sleep: return enter_acpi_sleep(op);
-    case abi::PlatformCmd::get_cpuinfo: return get_cpuinfo(op);
+    case abi::PlatformCmd::settime32:
+        return settime32(op);
+    case abi::PlatformCmd::settime64:
+        return settime64(op);
+    case abi::PlatformCmd::firmware_info:
+        return firmware_info(op);
+    case abi::PlatformCmd::enter_acpi_sleep:
+        return enter_acpi_sleep(op);
+    case abi::PlatformCmd::get_cpuinfo:
+        return get_cpuinfo(op);
     case abi::PlatformCmd::cpu_online:
     case abi::PlatformCmd::cpu_offline:
     case abi::PlatformCmd::cpu_hotadd:

@@ -59,7 +59,7 @@ Result<void> physinfo(SysctlCall& call)
     info.outstanding_pages = mm::claimed_frame_count();
     info.max_mfn = machine::max_mfn.value - 1;
     const CpuPolicy& host = cpu_policies.host;
-    const u32 words[8] = {host.basic[1].d,   host.basic[1].c,    host.extended[1].d, host.extended[1].c,
+    const u32 words[8] = {host.basic[1].d,  host.basic[1].c,   host.extended[1].d, host.extended[1].c,
                           host.xstate[1].a, host.feature[0].b, host.feature[0].c,  host.extended[7].d};
     __builtin_memcpy(info.hw_cap, words, sizeof words);
     return {};
@@ -217,21 +217,36 @@ Result<void> operate(Vcpu& self, abi::Sysctl& op)
     SysctlCall call{self, op};
     using enum abi::SysctlCmd;
     switch (op.cmd) {
-    case readconsole: return hypercall::readconsole(call);
-    case physinfo: return hypercall::physinfo(call);
-    case sched_id: return hypercall::sched_id(call);
-    case getdomaininfolist: return hypercall::getdomaininfolist(call);
-    case debug_keys: return hypercall::debug_keys(call);
-    case getcpuinfo: return hypercall::getcpuinfo(call);
-    case availheap: return hypercall::availheap(call);
-    case cputopoinfo: return hypercall::cputopoinfo(call);
-    case numainfo: return hypercall::numainfo(call);
-    case cpupool_op: return hypercall::cpupool_op(call);
-    case scheduler_op: return hypercall::scheduler_op(call);
-    case pcitopoinfo: return hypercall::pcitopoinfo(call);
-    case get_cpu_levelling_caps: return hypercall::cpu_levelling_caps(call);
-    case get_cpu_featureset: return sysctl_ops::get_cpu_featureset(call);
-    case get_cpu_policy: return sysctl_ops::get_cpu_policy(call);
+    case readconsole:
+        return hypercall::readconsole(call);
+    case physinfo:
+        return hypercall::physinfo(call);
+    case sched_id:
+        return hypercall::sched_id(call);
+    case getdomaininfolist:
+        return hypercall::getdomaininfolist(call);
+    case debug_keys:
+        return hypercall::debug_keys(call);
+    case getcpuinfo:
+        return hypercall::getcpuinfo(call);
+    case availheap:
+        return hypercall::availheap(call);
+    case cputopoinfo:
+        return hypercall::cputopoinfo(call);
+    case numainfo:
+        return hypercall::numainfo(call);
+    case cpupool_op:
+        return hypercall::cpupool_op(call);
+    case scheduler_op:
+        return hypercall::scheduler_op(call);
+    case pcitopoinfo:
+        return hypercall::pcitopoinfo(call);
+    case get_cpu_levelling_caps:
+        return hypercall::cpu_levelling_caps(call);
+    case get_cpu_featureset:
+        return sysctl_ops::get_cpu_featureset(call);
+    case get_cpu_policy:
+        return sysctl_ops::get_cpu_policy(call);
     case coverage_op:
     case psr_cmt_op:
     case psr_alloc:
@@ -243,7 +258,10 @@ Result<void> operate(Vcpu& self, abi::Sysctl& op)
 }
 
 /// Whether the struct goes back although the operation failed: the answer says how far it came.
-bool answers_on_error(abi::SysctlCmd cmd) { return cmd == abi::SysctlCmd::get_cpu_featureset; }
+bool answers_on_error(abi::SysctlCmd cmd)
+{
+    return cmd == abi::SysctlCmd::get_cpu_featureset;
+}
 
 }
 

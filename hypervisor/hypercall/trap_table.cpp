@@ -1,5 +1,5 @@
-// set_trap_table, set_callbacks, callback_op, nmi_op: where a guest wants its traps, events and system calls to enter it.
-// (xen/include/public/{xen,callback,nmi}.h; PV_ABI 2.5, 2.6)
+// set_trap_table, set_callbacks, callback_op, nmi_op: where a guest wants its traps, events and system calls to enter
+// it. (xen/include/public/{xen,callback,nmi}.h; PV_ABI 2.5, 2.6)
 
 #include "hypervisor/abi/x86_64/layout.hpp"
 #include "hypervisor/core/guest_ptr.hpp"
@@ -114,7 +114,10 @@ Result<void> nmi(Vcpu& self, abi::NmiCmd cmd, u64 argument)
 
 }
 
-i64 set_trap_table(Vcpu& self, Arguments& args) { return to_wire(set_traps(self, GuestIn<abi::TrapInfo>(args.a[0]))); }
+i64 set_trap_table(Vcpu& self, Arguments& args)
+{
+    return to_wire(set_traps(self, GuestIn<abi::TrapInfo>(args.a[0])));
+}
 
 i64 set_callbacks(Vcpu& self, Arguments& args)
 {
@@ -130,6 +133,9 @@ i64 callback_op(Vcpu& self, Arguments& args)
     return to_wire(callback(self, static_cast<abi::CallbackCmd>(args.a[0]), args.a[1]));
 }
 
-i64 nmi_op(Vcpu& self, Arguments& args) { return to_wire(nmi(self, static_cast<abi::NmiCmd>(args.a[0]), args.a[1])); }
+i64 nmi_op(Vcpu& self, Arguments& args)
+{
+    return to_wire(nmi(self, static_cast<abi::NmiCmd>(args.a[0]), args.a[1]));
+}
 
 }

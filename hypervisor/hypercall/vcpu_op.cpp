@@ -116,7 +116,8 @@ Result<i64> set_singleshot(Vcpu& self, Vcpu& target, u64 argument)
     return i64{0};
 }
 
-/// Moves the vCPU's info to a page of the guest's. Events that came meanwhile must not be lost, so all are called pending.
+/// Moves the vCPU's info to a page of the guest's. Events that came meanwhile must not be lost, so all are called
+/// pending.
 Result<i64> register_info(Vcpu& self, Vcpu& target, u64 argument)
 {
     const auto request = TRY(GuestIn<abi::VcpuRegisterVcpuInfo>(argument).copy_in());

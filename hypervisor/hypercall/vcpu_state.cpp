@@ -36,7 +36,8 @@ i64 set_segment_base(Vcpu& self, Arguments& args)
 
 i64 set_debugreg(Vcpu& self, Arguments& args)
 {
-    const Result<void> result = set_debug_register(self, args.a[0] > 7 ? 8 : static_cast<unsigned>(args.a[0]), args.a[1]);
+    const Result<void> result =
+        set_debug_register(self, args.a[0] > 7 ? 8 : static_cast<unsigned>(args.a[0]), args.a[1]);
     if (result.ok())
         machine::load_debug_registers(self);
     return to_wire(result);

@@ -6,7 +6,10 @@
 namespace xylem::hypercall {
 namespace {
 
-constexpr u64 bit(abi::VmassistType type) { return u64{1} << static_cast<u32>(type); }
+constexpr u64 bit(abi::VmassistType type)
+{
+    return u64{1} << static_cast<u32>(type);
+}
 
 constexpr u64 known_types = bit(abi::VmassistType::four_gb_segments) | bit(abi::VmassistType::four_gb_segments_notify) |
                             bit(abi::VmassistType::writable_pagetables) | bit(abi::VmassistType::pae_extended_cr3) |

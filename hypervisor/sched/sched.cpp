@@ -1,7 +1,7 @@
 // Round robin, on every processor.
 //
-// A woken unit goes to the front: who sleeps for events is owed a quick answer, and the running unit is pushed aside once it
-// has had a millisecond. The rest take turns of ten.
+// A woken unit goes to the front: who sleeps for events is owed a quick answer, and the running unit is pushed aside
+// once it has had a millisecond. The rest take turns of ten.
 
 #include "hypervisor/sched/sched.hpp"
 
@@ -42,7 +42,10 @@ RunState waiting_state(const Unit& unit)
     return unit.blocked && !unit.pause_count && !unit.down ? RunState::blocked : RunState::offline;
 }
 
-bool is_idle(CpuId cpu) { return queues[cpu.value].running == queues[cpu.value].idle && !queues[cpu.value].length; }
+bool is_idle(CpuId cpu)
+{
+    return queues[cpu.value].running == queues[cpu.value].idle && !queues[cpu.value].length;
+}
 
 /// Where a unit that can run now goes: where it was if that processor is idle, else to any idle one, else where it was.
 CpuId choose_cpu(const Unit& unit)
@@ -148,7 +151,10 @@ Unit* steal(CpuId thief)
     return nullptr;
 }
 
-void slice_over(void*) { machine::request_schedule(machine::this_cpu()); }
+void slice_over(void*)
+{
+    machine::request_schedule(machine::this_cpu());
+}
 
 Timer slice_timers[max_cpus];
 

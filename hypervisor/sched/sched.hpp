@@ -1,10 +1,11 @@
 // Which vCPU a processor runs: round robin over a queue a processor, with idle processors taking from busy ones.
 //
-// Life of a unit: offline or blocked -> (wake) queued on a processor -> (pick) on_cpu -> (descheduled) queued, blocked or
-// offline. `on_cpu` is cleared only after its registers have been saved, so that no other processor can load half of them.
+// Life of a unit: offline or blocked -> (wake) queued on a processor -> (pick) on_cpu -> (descheduled) queued, blocked
+// or offline. `on_cpu` is cleared only after its registers have been saved, so that no other processor can load half of
+// them.
 //
-// Locks: a unit's own state (blocked, pause_count, down) changes under its unit lock; queues under their queue lock. Order: unit
-// lock, then queue lock.
+// Locks: a unit's own state (blocked, pause_count, down) changes under its unit lock; queues under their queue lock.
+// Order: unit lock, then queue lock.
 #pragma once
 
 #include "hypervisor/base/result.hpp"
@@ -26,8 +27,8 @@ Unit& pick();
 
 /// Makes a unit wait for an event (wake() ends it). The caller then checks for events that came before.
 void block(Unit& unit);
-/// Takes a unit out of running until as many resumes have come. `pause` may return while it still runs elsewhere, about to
-/// stop; `pause_and_wait` returns when its registers have been saved. Never on the caller's own unit for the latter.
+/// Takes a unit out of running until as many resumes have come. `pause` may return while it still runs elsewhere, about
+/// to stop; `pause_and_wait` returns when its registers have been saved. Never on the caller's own unit for the latter.
 void pause(Unit& unit);
 void pause_and_wait(Unit& unit);
 void resume(Unit& unit);

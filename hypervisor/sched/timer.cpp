@@ -57,7 +57,10 @@ void set_timer(Timer& timer, Nanoseconds deadline)
         arm_for_first(list);
 }
 
-void cancel_timer(Timer& timer) { remove(timer); }
+void cancel_timer(Timer& timer)
+{
+    remove(timer);
+}
 
 void run_timers()
 {

@@ -1,7 +1,7 @@
 // Timers: each processor has an ordered list of them, and its hardware timer is armed for the first.
 //
-// A timer belongs to the processor that set it last and runs there, with no lock held, at the processor's next exit to a guest
-// or turn of idle after its deadline. Setting and cancelling may be done from any processor.
+// A timer belongs to the processor that set it last and runs there, with no lock held, at the processor's next exit to
+// a guest or turn of idle after its deadline. Setting and cancelling may be done from any processor.
 #pragma once
 
 #include "hypervisor/base/bits.hpp"

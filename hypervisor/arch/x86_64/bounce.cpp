@@ -1,8 +1,8 @@
 // Delivery: the frames that a guest kernel finds on its stack. (PV_ABI 2.4; xen/include/public/arch-x86/xen-x86_64.h)
 //
-// From low to high: rcx, r11, [error code], rip, cs with the old upcall mask in bits 39:32, rflags, rsp, ss. The guest is
-// always entered in kernel mode with the flat selectors. A stack that cannot take the frame is the end of the domain: there is
-// no double fault here.
+// From low to high: rcx, r11, [error code], rip, cs with the old upcall mask in bits 39:32, rflags, rsp, ss. The guest
+// is always entered in kernel mode with the flat selectors. A stack that cannot take the frame is the end of the
+// domain: there is no double fault here.
 
 #include "hypervisor/arch/x86_64/entry.hpp"
 #include "hypervisor/core/guest_ptr.hpp"
@@ -87,8 +87,8 @@ void deliver(Vcpu& vcpu, GuestRegs& regs, u8 vector, std::optional<u32> error_co
 {
     const abi::TrapInfo& handler = vcpu.traps[vector];
     if (handler.address == 0)
-        log(LogLevel::info, "d{}v{}: no handler for vector {} (error {:x}) at rip {:x}", vcpu.domain->id, vcpu.id, vector,
-            error_code.value_or(0), regs.rip);
+        log(LogLevel::info, "d{}v{}: no handler for vector {} (error {:x}) at rip {:x}", vcpu.domain->id, vcpu.id,
+            vector, error_code.value_or(0), regs.rip);
     bounce(vcpu, regs, handler.address, (handler.flags & abi::trap_mask_events) != 0, error_code);
 }
 

@@ -1,8 +1,8 @@
 // Switching a processor from one vCPU to another, and the last steps before a guest runs.
 //
-// A vCPU's registers live in the processor while it runs and in its Vcpu otherwise. The switch happens in one place only, on
-// the way out to a guest, where the whole of the guest's general registers lie at the top of the stack. Idle is a loop right
-// here, so nothing ever has to be resumed inside the hypervisor.
+// A vCPU's registers live in the processor while it runs and in its Vcpu otherwise. The switch happens in one place
+// only, on the way out to a guest, where the whole of the guest's general registers lie at the top of the stack. Idle
+// is a loop right here, so nothing ever has to be resumed inside the hypervisor.
 
 #include "hypervisor/abi/vcpu.hpp"
 #include "hypervisor/arch/x86_64/entry.hpp"
@@ -315,8 +315,7 @@ u64 copy_to_guest_kernel(Vcpu& current, u64 address, const void* from, u64 bytes
 
 void deliver_exception(Vcpu& current, u8 vector, bool has_error_code, u32 error_code)
 {
-    arch::deliver(current, arch::guest_regs(), vector,
-                  has_error_code ? std::optional<u32>(error_code) : std::nullopt);
+    arch::deliver(current, arch::guest_regs(), vector, has_error_code ? std::optional<u32>(error_code) : std::nullopt);
 }
 
 }

@@ -1,4 +1,5 @@
-// Dom0's start, as far as it depends on this machine: modules, memory, which ports, frames and interrupts it gets. (PV_ABI 5.9)
+// Dom0's start, as far as it depends on this machine: modules, memory, which ports, frames and interrupts it gets.
+// (PV_ABI 5.9)
 
 #include "hypervisor/arch/x86_64/control_domain.hpp"
 
@@ -83,8 +84,8 @@ u64 amount(const MemoryAmount& wanted, u64 available, u64 otherwise)
     return pages;
 }
 
-/// All but a sixteenth, or 128 MiB if that is less, unless the command line says otherwise. A wish for more than there is gets
-/// what there is.
+/// All but a sixteenth, or 128 MiB if that is less, unless the command line says otherwise. A wish for more than there
+/// is gets what there is.
 u64 memory_of_dom0()
 {
     const u64 available = mm::free_frame_count();
@@ -118,7 +119,8 @@ std::span<const u8> module_bytes(unsigned index)
 bool lfence_waits()
 {
     const u32 signature = cpuid(1).a;
-    const u32 base_family = signature >> 8 & 0xf, family = base_family == 0xf ? 0xf + (signature >> 20 & 0xff) : base_family;
+    const u32 base_family = signature >> 8 & 0xf,
+              family = base_family == 0xf ? 0xf + (signature >> 20 & 0xff) : base_family;
     u64 decode_config = 0;
     return family == 0xf || family == 0x11 ||
            (read_machine_msr(msr_amd_decode_config, decode_config) && decode_config & lfence_dispatch);

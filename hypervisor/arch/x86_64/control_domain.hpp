@@ -11,7 +11,8 @@ void create_idle_vcpu(CpuId cpu);
 /// Takes down what CPUID says, for guests' views of it.
 void make_policies();
 
-/// Builds dom0 from the boot modules and lets it run. A machine or module that does not allow it: a sentence, and the end.
+/// Builds dom0 from the boot modules and lets it run. A machine or module that does not allow it: a sentence, and the
+/// end.
 void start_control_domain();
 
 }

@@ -1,8 +1,8 @@
-// What a guest's kernel executes as if it were in ring 0, done for it: privileged instructions (they arrive as #GP), the
-// forced-emulation CPUID (#UD), writes to read-only page tables (#PF). (PV_ABI 2.8, 2.10, 1.8, 1.13)
+// What a guest's kernel executes as if it were in ring 0, done for it: privileged instructions (they arrive as #GP),
+// the forced-emulation CPUID (#UD), writes to read-only page tables (#PF). (PV_ABI 2.8, 2.10, 1.8, 1.13)
 //
-// The bytes of the instruction are copied once and decoded from the copy. What is not recognised, or not allowed, is the
-// guest's own fault and is delivered to it unchanged.
+// The bytes of the instruction are copied once and decoded from the copy. What is not recognised, or not allowed, is
+// the guest's own fault and is delivered to it unchanged.
 
 #include "hypervisor/abi/cpuid.hpp"
 #include "hypervisor/abi/x86_64/layout.hpp"
@@ -50,12 +50,14 @@ bool decode_at_rip(const GuestRegs& regs, Instruction& instruction)
     return length && x86::decode({bytes, length}, code_segment(regs), instruction) == x86::DecodeStatus::Decoded;
 }
 
-x86::SegmentBases segment_bases() { return {read_msr(msr_fs_base), read_msr(msr_gs_base)}; }
+x86::SegmentBases segment_bases()
+{
+    return {read_msr(msr_fs_base), read_msr(msr_gs_base)};
+}
 
 void put_cpuid(GuestRegs& regs, const Vcpu& vcpu, bool forced)
 {
-    const xylem::CpuidResult result =
-        vcpu_cpuid(vcpu, forced, static_cast<u32>(regs.rax), static_cast<u32>(regs.rcx));
+    const xylem::CpuidResult result = vcpu_cpuid(vcpu, forced, static_cast<u32>(regs.rax), static_cast<u32>(regs.rcx));
     regs.rax = result.a;
     regs.rbx = result.b;
     regs.rcx = result.c;
@@ -75,7 +77,10 @@ bool port_access(Vcpu& vcpu, GuestRegs& regs, const Instruction& i)
     return true;
 }
 
-u64 truncate(u64 value, unsigned bytes) { return bytes == 4 ? static_cast<u32>(value) : value; }
+u64 truncate(u64 value, unsigned bytes)
+{
+    return bytes == 4 ? static_cast<u32>(value) : value;
+}
 
 /// One iteration of INS or OUTS. @return false: the guest's memory faulted, or the port is not allowed
 bool string_step(Vcpu& vcpu, GuestRegs& regs, const Instruction& i)
@@ -229,7 +234,10 @@ bool kernel_instruction(Vcpu& vcpu, GuestRegs& regs, const Instruction& i)
     }
 }
 
-bool user_tsc_allowed(const Vcpu& vcpu) { return vcpu.kernel_mode || !(vcpu.cr4 & cr4::tsd); }
+bool user_tsc_allowed(const Vcpu& vcpu)
+{
+    return vcpu.kernel_mode || !(vcpu.cr4 & cr4::tsd);
+}
 
 /// @return false: the guest gets its #GP. `advance`: whether RIP moves past the instruction.
 bool execute(Vcpu& vcpu, GuestRegs& regs, const Instruction& i, bool& advance)
@@ -273,7 +281,8 @@ Result<void> store(Vcpu& vcpu, Mfn table, u64 address, u64 entry, u64 value, uns
         const u64 mask = ((u64{1} << (bytes * 8)) - 1) << shift;
         merged = (entry & ~mask) | (value << shift & mask);
     }
-    return mm::emulate_pte_write(vcpu.domain->memory, table, static_cast<unsigned>(address & ~page_mask & ~u64{7}), entry, merged);
+    return mm::emulate_pte_write(vcpu.domain->memory, table, static_cast<unsigned>(address & ~page_mask & ~u64{7}),
+                                 entry, merged);
 }
 
 u64 extract(u64 entry, u64 address, unsigned bytes)
@@ -312,7 +321,8 @@ bool emulate_page_table_write(Vcpu& vcpu, GuestRegs& regs, u64 address)
 {
     if (!vcpu.domain->vm_assist_enabled(abi::VmassistType::writable_pagetables))
         return false;
-    Result<Mfn> table = mm::page_table_behind(vcpu.domain->memory, MachineAddress(vcpu.kernel_root), VirtualAddress(address));
+    Result<Mfn> table =
+        mm::page_table_behind(vcpu.domain->memory, MachineAddress(vcpu.kernel_root), VirtualAddress(address));
     if (!table.ok())
         return false;
     Instruction instruction;

@@ -25,7 +25,8 @@ void toggle_mode(Vcpu& vcpu);
 void load_context(Vcpu& vcpu);
 void save_context(Vcpu& vcpu);
 
-/// Fixes up a #GP(0) by doing what the instruction would have done, if the guest may. @return false: the guest gets the #GP
+/// Fixes up a #GP(0) by doing what the instruction would have done, if the guest may. @return false: the guest gets the
+/// #GP
 bool emulate_privileged(Vcpu& vcpu, GuestRegs& regs);
 /// Carries out a write to a read-only page table. @return false: the guest gets the #PF
 bool emulate_page_table_write(Vcpu& vcpu, GuestRegs& regs, u64 address);

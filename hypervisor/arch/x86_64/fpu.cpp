@@ -1,6 +1,8 @@
-// FPU state: saved whenever a vCPU leaves a processor, restored when it comes to one where its state is not still loaded.
+// FPU state: saved whenever a vCPU leaves a processor, restored when it comes to one where its state is not still
+// loaded.
 //
-// The hypervisor itself uses no FPU register, so that a vCPU's state stays in place through any hypercall and through idle.
+// The hypervisor itself uses no FPU register, so that a vCPU's state stays in place through any hypercall and through
+// idle.
 
 #include "hypervisor/arch/x86_64/entry.hpp"
 #include "hypervisor/arch/x86_64/machine.hpp"
@@ -20,7 +22,10 @@ u64 read_cr0()
     asm volatile("mov %%cr0, %0" : "=r"(value));
     return value;
 }
-void write_cr0(u64 value) { asm volatile("mov %0, %%cr0" ::"r"(value)); }
+void write_cr0(u64 value)
+{
+    asm volatile("mov %0, %%cr0" ::"r"(value));
+}
 
 void set_ts(bool on)
 {
@@ -52,7 +57,8 @@ void restore_fpu(Vcpu& vcpu)
     set_ts(false);
     if (c.fpu_owner != &vcpu || vcpu.fpu_cpu != c.index) {
         if (xsave_mask()) {
-            // All components are loaded, so that none of another guest's stays behind; then the guest's own choice of XCR0.
+            // All components are loaded, so that none of another guest's stays behind; then the guest's own choice of
+            // XCR0.
             xsetbv(xsave_mask());
             asm volatile("xrstor64 (%0)" ::"r"(vcpu.fpu), "a"(~0u), "d"(~0u) : "memory");
             xsetbv(vcpu.xcr0);
@@ -101,6 +107,9 @@ void set_fpu_state(Vcpu& vcpu, const void* fxsave)
     vcpu.fpu_cpu = ~0u;
 }
 
-void get_fpu_state(Vcpu& vcpu, void* fxsave) { memcpy(fxsave, vcpu.fpu, 512); }
+void get_fpu_state(Vcpu& vcpu, void* fxsave)
+{
+    memcpy(fxsave, vcpu.fpu, 512);
+}
 
 }

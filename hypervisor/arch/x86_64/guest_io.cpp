@@ -1,7 +1,7 @@
 // Port accesses of guests. (PV_ABI 2.8 and 5.9)
 //
-// Two places are shared by nature and therefore ours to mediate: the RTC's index and the PCI configuration address. The PIT is
-// ours; a guest finds a channel 2 of its own in its place.
+// Two places are shared by nature and therefore ours to mediate: the RTC's index and the PCI configuration address. The
+// PIT is ours; a guest finds a channel 2 of its own in its place.
 
 #include "hypervisor/arch/x86_64/guest_io.hpp"
 
@@ -35,9 +35,18 @@ void out(u16 port, unsigned bytes, u32 value)
         out32(port, value);
 }
 
-bool is_pci_address(u16 port, unsigned bytes) { return port == pci_address && bytes == 4; }
-bool is_pci_data(u16 port) { return port >= pci_data && port < pci_data + 4; }
-bool is_rtc(u16 port) { return port == rtc_index || port == rtc_data; }
+bool is_pci_address(u16 port, unsigned bytes)
+{
+    return port == pci_address && bytes == 4;
+}
+bool is_pci_data(u16 port)
+{
+    return port >= pci_data && port < pci_data + 4;
+}
+bool is_rtc(u16 port)
+{
+    return port == rtc_index || port == rtc_data;
+}
 
 /// Whether the whole access goes to the hardware as it is.
 bool is_direct(const Domain& domain, u16 port, unsigned bytes)

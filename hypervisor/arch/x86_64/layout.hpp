@@ -1,7 +1,7 @@
 // The hypervisor's part of every address space: slots 256 to 271 of each page-table root.
 //
-// Guests see only the first slot (the M2P, read-only); the others are supervisor pages. Constants are plain numbers, since
-// boot.S and the linker script use them too (docs/memory-layout.md draws the picture).
+// Guests see only the first slot (the M2P, read-only); the others are supervisor pages. Constants are plain numbers,
+// since boot.S and the linker script use them too (docs/memory-layout.md draws the picture).
 #pragma once
 
 // slot 256  0xffff800000000000  M2P, read-only to guests (present in kernel roots)
@@ -28,8 +28,8 @@
 #define CPU_BLOCK_STRIDE 0x10000
 #define CPU_BLOCK_STUB 0x3000
 
-// Selectors. The guest-visible ones are ABI (xen/include/public/arch-x86/xen-x86_64.h); all of 0xe000.. lies in one page
-// which is the same for every processor, and mapped as page 14 of every vCPU's GDT window.
+// Selectors. The guest-visible ones are ABI (xen/include/public/arch-x86/xen-x86_64.h); all of 0xe000.. lies in one
+// page which is the same for every processor, and mapped as page 14 of every vCPU's GDT window.
 #define SELECTOR_CODE 0xe008
 #define SELECTOR_DATA 0xe010
 #define SELECTOR_GUEST_CODE32 0xe023

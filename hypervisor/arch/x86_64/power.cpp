@@ -89,15 +89,9 @@ void acpi_power_off(u16 pm1a, u16 pm1b)
 
 void end_of_machine(PowerAction action)
 {
-    switch (action) {
-    case PowerAction::reboot:
-        if (options.no_reboot)
-            break;
+    const bool stay = action == PowerAction::halt || (action == PowerAction::reboot_after_crash && options.no_reboot);
+    if (!stay)
         reset_machine();
-    case PowerAction::poweroff:
-    case PowerAction::halt:
-        break;
-    }
     log(LogLevel::info, "The machine is halted; it can be switched off.");
     halt_forever();
 }

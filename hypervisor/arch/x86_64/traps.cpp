@@ -25,7 +25,8 @@ IretFault iret_faults[max_cpus];
 
 bool has_error_code(u32 vector)
 {
-    return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30;
+    return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 ||
+           vector == 30;
 }
 
 u64 read_cr2()
@@ -35,9 +36,13 @@ u64 read_cr2()
     return value;
 }
 
-bool in_hole(u64 address) { return address >= LAYOUT_M2P_GUEST && address < LAYOUT_END; }
+bool in_hole(u64 address)
+{
+    return address >= LAYOUT_M2P_GUEST && address < LAYOUT_END;
+}
 
-/// A descriptor that the processor wanted was not mapped: LDT pages are mapped when first used. @return whether it is now
+/// A descriptor that the processor wanted was not mapped: LDT pages are mapped when first used. @return whether it is
+/// now
 bool map_descriptor_page(Vcpu& vcpu, u64 address)
 {
     const u64 window = LAYOUT_PER_DOMAIN + vcpu.id.value * u64{WINDOW_STRIDE} + WINDOW_LDT;
@@ -61,15 +66,15 @@ void page_fault(Vcpu& vcpu, GuestRegs& regs)
         const u32 selector = static_cast<u32>(address - window) & 0xfff8;
         return deliver(vcpu, regs, vector_general_protection, selector);
     }
-    const bool write_protected = (regs.error_code & (bits::present | bits::write | bits::instruction)) ==
-                                 (bits::present | bits::write);
+    const bool write_protected =
+        (regs.error_code & (bits::present | bits::write | bits::instruction)) == (bits::present | bits::write);
     if (write_protected && vcpu.kernel_mode && !in_hole(address) && emulate_page_table_write(vcpu, regs, address))
         return;
     deliver_page_fault(vcpu, regs, address, regs.error_code);
 }
 
-/// INT n of a vector whose gate we keep for ourselves arrives as #GP with an IDT error code. The code is not to be trusted
-/// (QEMU forms it otherwise than processors do): the instruction says which it was. @return whether it was one
+/// INT n of a vector whose gate we keep for ourselves arrives as #GP with an IDT error code. The code is not to be
+/// trusted (QEMU forms it otherwise than processors do): the instruction says which it was. @return whether it was one
 bool software_interrupt(Vcpu& vcpu, GuestRegs& regs)
 {
     if (!(regs.error_code & 2))
@@ -168,8 +173,8 @@ extern "C" void handle_guest_trap(GuestRegs* regs)
 
 extern "C" char guest_iret[];
 
-/// A trap that interrupted the hypervisor itself: an interrupt while idle, an access to guest memory that failed, a guest's bad
-/// IRET frame; anything else is our own bug.
+/// A trap that interrupted the hypervisor itself: an interrupt while idle, an access to guest memory that failed, a
+/// guest's bad IRET frame; anything else is our own bug.
 extern "C" void handle_hypervisor_trap(GuestRegs* regs)
 {
     const u32 vector = regs->vector;
@@ -218,8 +223,8 @@ extern "C" void handle_bad_guest_stack(GuestRegs*)
     crash_domain(*current().domain, "its kernel stack cannot be read or written");
 }
 
-/// SYSCALL and SYSENTER by the general path: from user mode to the callback, from kernel mode the iret hypercall (the others
-/// have their own way in).
+/// SYSCALL and SYSENTER by the general path: from user mode to the callback, from kernel mode the iret hypercall (the
+/// others have their own way in).
 extern "C" void handle_syscall(GuestRegs* regs)
 {
     Vcpu& vcpu = current();

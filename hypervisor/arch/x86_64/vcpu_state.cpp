@@ -1,5 +1,5 @@
-// The machine's half of a vCPU: FPU image, descriptor windows, LDT, debug registers, CR4; and the way of a hypercall from its
-// registers to its handler.
+// The machine's half of a vCPU: FPU image, descriptor windows, LDT, debug registers, CR4; and the way of a hypercall
+// from its registers to its handler.
 
 #include "hypervisor/abi/x86_64/pte.hpp"
 #include "hypervisor/arch/x86_64/entry.hpp"
@@ -22,7 +22,10 @@ constexpr u64 guest_gdt_limit = 0xefff;
 // Where a processor puts the descriptor of the LDT that it loads: behind our selectors, one slot of two words each.
 constexpr u16 first_ldt_selector = 0xe200;
 
-u64 window_of(const Vcpu& vcpu) { return LAYOUT_PER_DOMAIN + vcpu.id.value * u64{WINDOW_STRIDE}; }
+u64 window_of(const Vcpu& vcpu)
+{
+    return LAYOUT_PER_DOMAIN + vcpu.id.value * u64{WINDOW_STRIDE};
+}
 
 }
 
@@ -126,7 +129,8 @@ void load_ldt(Vcpu& current)
     const u64 base = arch::window_of(current) + WINDOW_LDT, limit = current.ldt_entries * 8 - 1;
     const u16 selector = static_cast<u16>(arch::first_ldt_selector + this_cpu().value * 16);
     u64* descriptor = map<u64>(arch::shared_gdt_frame()) + (selector & 0xfff) / 8;
-    descriptor[0] = (limit & 0xffff) | (base & 0xffffff) << 16 | u64{0x82} << 40 | (limit >> 16 & 0xf) << 48 | (base >> 24 & 0xff) << 56;
+    descriptor[0] = (limit & 0xffff) | (base & 0xffffff) << 16 | u64{0x82} << 40 | (limit >> 16 & 0xf) << 48 |
+                    (base >> 24 & 0xff) << 56;
     descriptor[1] = base >> 32;
     asm volatile("lldt %w0" ::"r"(selector));
 }
@@ -146,7 +150,10 @@ void load_debug_registers(Vcpu& current)
     asm volatile("mov %0, %%db7" ::"r"(dr[7]));
 }
 
-u64 extended_state_mask() { return arch::xsave_mask(); }
+u64 extended_state_mask()
+{
+    return arch::xsave_mask();
+}
 
 u32 extended_state_size()
 {
