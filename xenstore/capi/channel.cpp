@@ -108,10 +108,8 @@ bool Channel::read_once(Lock& lock, Wait wait)
     lock.unlock();
     char buffer[8192];
     pollfd poller{fd_, POLLIN, 0};
-    ssize_t got = poll(&poller, 1, wait == Wait::yes ? -1 : 0);
-    const bool is_ready = got > 0;
-    if (is_ready)
-        got = read(fd_, buffer, sizeof buffer);
+    const bool is_ready = wait == Wait::yes || poll(&poller, 1, 0) == 1;
+    const ssize_t got = is_ready ? read(fd_, buffer, sizeof buffer) : -1;
     const int error = got == 0 ? ECONNRESET : errno;
     lock.lock();
     is_read_by_somebody_ = false;

@@ -86,10 +86,7 @@ void Client::send(std::string_view bytes)
 bool Client::receive(Wait wait)
 {
     pollfd poller{fd_, POLLIN, 0};
-    while (poll(&poller, 1, wait == Wait::yes ? -1 : 0) < 0)
-        if (errno != EINTR)
-            throw_lost(std::strerror(errno));
-    if (poller.revents == 0)
+    if (wait == Wait::no && poll(&poller, 1, 0) != 1)
         return false;
     char buffer[8192];
     const ssize_t got = ::read(fd_, buffer, sizeof buffer);

@@ -19,6 +19,7 @@ public:
     std::map<std::pair<std::string, std::string>, Watch> watches; ///< by path and token
     std::map<u32, Transaction> transactions;
     u32 next_transaction = 1;
+    bool has_lost_events = false; ///< of some watch: see Output
     /// It broke the protocol: nothing is read from it or sent to it any more. A domain stays so until it is gone.
     bool is_ignored = false;
 };

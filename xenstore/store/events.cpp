@@ -50,9 +50,9 @@ void Server::send_event(Watch& watch, std::string_view path)
     const bool was_empty = connection.output.empty();
     try {
         if (connection.output.push_event(watch.as_seen(path), watch.token) == Output::Pushed::refused)
-            watch.has_lost_events = true;
+            watch.has_lost_events = connection.has_lost_events = true;
     } catch (const std::bad_alloc&) {
-        watch.has_lost_events = true;
+        watch.has_lost_events = connection.has_lost_events = true;
     }
     if (was_empty && !connection.output.empty())
         surroundings_.output_waits(connection);
@@ -63,7 +63,7 @@ void Server::suspect_all_watches()
 {
     for (auto& [id, connection] : connections_)
         for (auto& [key, watch] : connection->watches)
-            watch.has_lost_events = true;
+            watch.has_lost_events = connection->has_lost_events = true;
 }
 
 Permissions& Server::special_permissions(std::string_view name)

@@ -149,8 +149,9 @@ void Server::push_reply(Connection& connection, const Message& message)
 void Server::sent(Connection& connection, std::size_t bytes)
 {
     connection.output.pop(bytes);
-    if (!connection.output.has_room_for_lost_events())
+    if (!connection.has_lost_events || !connection.output.has_room_for_lost_events())
         return;
+    connection.has_lost_events = false;
     for (auto& [key, watch] : connection.watches)
         if (std::exchange(watch.has_lost_events, false))
             send_event(watch, watch.path);
