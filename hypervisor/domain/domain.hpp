@@ -54,6 +54,7 @@ struct Domain {
     SpinLock control_lock{LockRank::domctl}; ///< guards what follows: the domain's life
     LifeState life = LifeState::alive;
     EndStep end_step = EndStep::stop;
+    bool ending = false;       ///< a processor is at work on its end
     u32 references = 1;        ///< one for being in the list until it has died; see domain_put
     bool memory_gone = false;  ///< the reference that its frames hold has been put
     u32 controller_pauses = 0; ///< by the toolstack: counted

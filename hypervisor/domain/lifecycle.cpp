@@ -13,6 +13,7 @@
 #include "hypervisor/domain/policies.hpp"
 #include "hypervisor/domain/time.hpp"
 #include "hypervisor/domain/vcpu_machine.hpp"
+#include "hypervisor/domain/watchdog.hpp"
 #include "hypervisor/mm/descriptors.hpp"
 #include "hypervisor/mm/heap.hpp"
 #include "hypervisor/mm/references.hpp"
@@ -121,6 +122,7 @@ Result<void> end_step(Domain& domain)
     case EndStep::stop:
         domain.memory.dying = true;
         pause_vcpus(domain);
+        cancel_watchdogs(domain);
         return {};
     case EndStep::events:
         return event_channels::destroy(domain.events);
@@ -152,6 +154,17 @@ void bury(Domain& domain)
     if (mm::drained(domain.memory))
         memory_gone(domain.memory);
     domain_put(domain);
+}
+
+/// The steps that are left; the caller keeps a reference over the last of them.
+Result<void> end_steps(Domain& domain)
+{
+    while (domain.end_step != EndStep::done) {
+        TRY(end_step(domain));
+        domain.end_step = static_cast<EndStep>(static_cast<u8>(domain.end_step) + 1);
+    }
+    bury(domain);
+    return {};
 }
 
 }
@@ -439,14 +452,15 @@ Result<void> end_domain(Domain& domain)
         LockGuard guard(domain.control_lock);
         if (domain.life == LifeState::dead)
             return {};
+        if (domain.ending)
+            return Error::Preempted; // another vCPU of the controller is at it: look again later
+        domain.ending = true;
         domain.life = LifeState::dying;
     }
-    while (domain.end_step != EndStep::done) {
-        TRY(end_step(domain));
-        domain.end_step = static_cast<EndStep>(static_cast<u8>(domain.end_step) + 1);
-    }
-    bury(domain);
-    return {};
+    const Result<void> result = end_steps(domain);
+    LockGuard guard(domain.control_lock);
+    domain.ending = false;
+    return result;
 }
 
 void send_nmi(Vcpu& vcpu)

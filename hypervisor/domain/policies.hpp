@@ -18,6 +18,14 @@ u64 guest_cr4_bits(const Domain& domain);
 /// The XCR0 components that a guest may switch on.
 u64 guest_xcr0_mask(const Domain& domain);
 
+/// Whether the processor would take `value` as XCR0, if it has all these components.
+constexpr bool is_consistent_xcr0(u64 value)
+{
+    constexpr u64 x87 = 1, sse = 2, avx = 4, avx512 = 0xe0;
+    return (value & x87) && (!(value & avx) || (value & sse)) &&
+           (!(value & avx512) || ((value & avx512) == avx512 && (value & avx)));
+}
+
 /// The answer to CPUID for a vCPU.
 CpuidResult vcpu_cpuid(const Vcpu& vcpu, bool forced_emulation, u32 leaf, u32 subleaf);
 

@@ -25,9 +25,6 @@ void set_task_switched(Vcpu& current, bool on);
 void load_ldt(Vcpu& current);
 /// Loads the debug registers from Vcpu::debug_registers.
 void load_debug_registers(Vcpu& current);
-/// Saves what of a running vCPU's state lives in the processor alone (bases, selectors, FPU), so that others may read
-/// it.
-void synchronise_state(Vcpu& current);
 /// Sets a stopped vCPU's FPU image: `fxsave` is 512 bytes, or null for the reset state.
 void set_fpu_state(Vcpu& vcpu, const void* fxsave);
 /// Copies a stopped or running vCPU's legacy FPU image (512 bytes).
@@ -41,11 +38,8 @@ Result<void> set_extended_state(Vcpu& vcpu, u64 xcr0, const u8* image);
 
 /// The iret hypercall for the running vCPU: loads the frame that its stack pointer shows. A bad one ends the domain.
 void iret(Vcpu& current);
-/// Delivers vector `vector` to the running vCPU now. #PF's address is already in Vcpu::cr2.
-void deliver_exception(Vcpu& current, u8 vector, bool has_error_code, u32 error_code);
 
-/// Copies to the memory of the running vCPU as its kernel sees it, whichever root is loaded. @return bytes not copied
-u64 copy_to_guest_kernel(Vcpu& current, u64 address, const void* from, u64 bytes);
+/// Copies from the memory of the running vCPU as its kernel sees it, whichever root is loaded. @return bytes not copied
 u64 copy_from_guest_kernel(Vcpu& current, void* to, u64 address, u64 bytes);
 
 /// What pvclock needs: ns = ((tsc - tsc_base) << shift) * mul >> 32 + ns_base.

@@ -10,6 +10,7 @@ namespace {
 struct TimerList {
     SpinLock lock{LockRank::timer};
     List<Timer, &Timer::link> timers;
+    Timer* running = nullptr; ///< whose function runs now, on this list's processor
 };
 
 TimerList lists[max_cpus];
@@ -23,13 +24,15 @@ void arm_for_first(TimerList& list)
         machine::disarm_timer();
 }
 
-/// Takes the timer off whichever list it is on. Its processor may change until we hold the right lock.
+/// Takes the timer off whichever list it is on, and waits for the end of its function if that runs on another
+/// processor. Its processor may change until we hold the right lock.
 void remove(Timer& timer)
 {
-    for (;;) {
-        TimerList& list = lists[timer.cpu.value];
+    for (;; machine::relax()) {
+        const CpuId cpu = timer.cpu;
+        TimerList& list = lists[cpu.value];
         LockGuard guard(list.lock);
-        if (&list != &lists[timer.cpu.value])
+        if (cpu != timer.cpu || (list.running == &timer && cpu != machine::this_cpu()))
             continue;
         if (timer.armed) {
             timer.link.unlink();
@@ -66,19 +69,19 @@ void run_timers()
 {
     TimerList& list = lists[machine::this_cpu().value];
     for (;;) {
-        Timer::Function function;
-        void* context;
+        Timer* due;
         {
             LockGuard guard(list.lock);
-            Timer* first = list.timers.front();
-            if (!first || first->deadline > machine::now())
+            due = list.timers.front();
+            if (!due || due->deadline > machine::now())
                 return arm_for_first(list);
-            first->link.unlink();
-            first->armed = false;
-            function = first->function;
-            context = first->context;
+            due->link.unlink();
+            due->armed = false;
+            list.running = due;
         }
-        function(context);
+        due->function(due->context);
+        LockGuard guard(list.lock);
+        list.running = nullptr;
     }
 }
 

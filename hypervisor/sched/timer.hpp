@@ -24,7 +24,8 @@ struct Timer {
 
 /// Arms `timer` on this processor for `deadline` (system time; the past means at once). Replaces what it was armed for.
 void set_timer(Timer& timer, Nanoseconds deadline);
-/// After this the function will not start any more. It may be running on another processor at the time.
+/// After this the function does not run and will not start any more, unless it is the function itself that calls. Takes
+/// no lock that a timer's function may hold.
 void cancel_timer(Timer& timer);
 /// Runs what is due on this processor and arms the hardware for the next. Called by the exit path, interrupts off.
 void run_timers();

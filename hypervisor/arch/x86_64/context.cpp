@@ -276,11 +276,6 @@ GuestRegs& guest_regs(Vcpu& vcpu)
     return &vcpu == arch::cpu().current ? arch::guest_regs() : vcpu.regs;
 }
 
-void synchronise_state(Vcpu& current)
-{
-    arch::save_context(current);
-}
-
 void set_segment_base(Vcpu& current, abi::SegmentBase which, u64 base)
 {
     switch (which) {
@@ -301,21 +296,6 @@ void load_user_gs(Vcpu&, u16 selector)
     asm volatile("swapgs");
     arch::load_gs(selector > 3 ? selector | 3 : selector);
     asm volatile("swapgs");
-}
-
-u64 copy_to_guest_kernel(Vcpu& current, u64 address, const void* from, u64 bytes)
-{
-    if (current.kernel_mode)
-        return copy_to_guest(address, from, bytes);
-    load_root(MachineAddress(current.kernel_root));
-    const u64 left = copy_to_guest(address, from, bytes);
-    load_root(MachineAddress(current.user_root));
-    return left;
-}
-
-void deliver_exception(Vcpu& current, u8 vector, bool has_error_code, u32 error_code)
-{
-    arch::deliver(current, arch::guest_regs(), vector, has_error_code ? std::optional<u32>(error_code) : std::nullopt);
 }
 
 }

@@ -184,10 +184,7 @@ bool write_debug_register(Vcpu& vcpu, const GuestRegs& regs, const Instruction& 
 bool xsetbv(Vcpu& vcpu, const GuestRegs& regs)
 {
     const u64 value = regs.rdx << 32 | static_cast<u32>(regs.rax);
-    constexpr u64 x87 = 1, sse = 2, avx = 4, avx512 = 0xe0;
-    const bool consistent = (value & x87) && (!(value & avx) || (value & sse)) &&
-                            (!(value & avx512) || ((value & avx512) == avx512 && (value & avx)));
-    if (static_cast<u32>(regs.rcx) != 0 || !consistent || (value & ~guest_xcr0_mask(*vcpu.domain)))
+    if (static_cast<u32>(regs.rcx) != 0 || !is_consistent_xcr0(value) || (value & ~guest_xcr0_mask(*vcpu.domain)))
         return false;
     set_guest_xcr0(vcpu, value);
     return true;

@@ -7,7 +7,7 @@
 #include "hypervisor/arch/x86_64/machine.hpp"
 #include "hypervisor/arch/x86_64/processor.hpp"
 #include "hypervisor/core/guest_ptr.hpp"
-#include "hypervisor/domain/domain.hpp"
+#include "hypervisor/domain/policies.hpp"
 #include "hypervisor/domain/vcpu_machine.hpp"
 #include "hypervisor/hypercall/table.hpp"
 #include "hypervisor/mm/descriptors.hpp"
@@ -169,7 +169,7 @@ Result<void> set_extended_state(Vcpu& vcpu, u64 xcr0, const u8* image)
     u32 mxcsr;
     memcpy(&mxcsr, image + 24, sizeof mxcsr);
     constexpr u32 mxcsr_known = 0xffff;
-    if (!(xcr0 & 1) || (xcr0 & ~extended_state_mask()) || (header[0] & ~xcr0) || (mxcsr & ~mxcsr_known))
+    if (!is_consistent_xcr0(xcr0) || (xcr0 & ~extended_state_mask()) || (header[0] & ~xcr0) || (mxcsr & ~mxcsr_known))
         return Error::Invalid;
     for (unsigned i = 1; i < 8; ++i)
         if (header[i])
