@@ -46,33 +46,31 @@ Result<void> update_machphys(Domain& self, const Named& named, const abi::MmuUpd
     return {};
 }
 
-Result<mm::FlushNeeded> update(Domain& self, const Named& named, const abi::MmuUpdate& request)
+Result<void> update(Domain& self, const Named& named, const abi::MmuUpdate& request, mm::FlushNeeded& flush)
 {
     const MachineAddress entry(request.ptr & ~abi::mmu_update_cmd_mask);
     const mm::Parties parties{.tables = named.tables->memory, .data = *named.data.owner, .caller = self.memory};
     switch (static_cast<abi::MmuUpdateCmd>(request.ptr & abi::mmu_update_cmd_mask)) {
     case abi::MmuUpdateCmd::normal_pt_update:
     case abi::MmuUpdateCmd::pt_update_no_translate:
-        return mm::update_entry(parties, entry, request.val, mm::AccessedDirty::replace);
+        return mm::update_entry(parties, entry, request.val, mm::AccessedDirty::replace, flush);
     case abi::MmuUpdateCmd::pt_update_preserve_ad:
-        return mm::update_entry(parties, entry, request.val, mm::AccessedDirty::preserve);
+        return mm::update_entry(parties, entry, request.val, mm::AccessedDirty::preserve, flush);
     case abi::MmuUpdateCmd::machphys_update:
-        TRY(update_machphys(self, named, request));
-        return mm::FlushNeeded::none;
+        return update_machphys(self, named, request);
     }
     return Error::NotImplemented;
 }
 
 /// Works through the list. `finished` counts the entries that are done.
 Result<void> update_list(Domain& self, const Named& named, GuestIn<abi::MmuUpdate> list, u32 count, u32& finished,
-                         bool& flush)
+                         mm::FlushNeeded& flush)
 {
     for (; finished < count; ++finished) {
         if (finished && should_preempt())
             return Error::Preempted;
         const abi::MmuUpdate request = TRY(list.copy_in(finished));
-        if (TRY(update(self, named, request)) == mm::FlushNeeded::all_of_owner)
-            flush = true;
+        TRY(update(self, named, request, flush));
     }
     return {};
 }
@@ -89,11 +87,11 @@ i64 mmu_update(Vcpu& self, Arguments& args)
     mm::Owner& tables = named.value().tables->memory;
 
     u32 finished = 0;
-    bool flush = false;
+    mm::FlushNeeded flush = mm::FlushNeeded::none;
     Result<void> result = mm::finish_pending(tables);
     if (result.ok() && !progress.only_pending())
         result = update_list(domain, named.value(), GuestIn<abi::MmuUpdate>(args.a[0]), progress.count(), finished, flush);
-    if (flush)
+    if (flush == mm::FlushNeeded::all_of_owner)
         machine::flush_tlb(translation_holders(*named.value().tables));
     return progress.end(result, finished, sizeof(abi::MmuUpdate), tables);
 }

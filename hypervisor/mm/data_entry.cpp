@@ -18,7 +18,7 @@ u64 uncached(u64 entry)
 
 }
 
-Result<u64> take_io_entry(const Parties& parties, u64 entry)
+Result<void> take_io_entry(const Parties& parties, u64& entry)
 {
     const Mfn mfn = target_of(entry);
     const Owner& named = &parties.data == &io_owner() ? parties.caller : parties.data;
@@ -28,7 +28,8 @@ Result<u64> take_io_entry(const Parties& parties, u64 entry)
         return Error::NotPermitted;
     if (read_only_io_memory().contains(mfn.value))
         entry &= ~pte::writable;
-    return uncached(entry);
+    entry = uncached(entry);
+    return {};
 }
 
 Result<void> check_unusual_mapping(const Parties& parties, u64 entry, Mfn mfn)

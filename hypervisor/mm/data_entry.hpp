@@ -8,16 +8,16 @@
 
 namespace xylem::mm {
 
-/// The entry for a frame that is no RAM: by permission, and never cached. @return NotPermitted, Invalid
-Result<u64> take_io_entry(const Parties& parties, u64 entry);
+/// Makes the entry one for a frame that is no RAM: by permission, and never cached. @return NotPermitted, Invalid
+Result<void> take_io_entry(const Parties& parties, u64& entry);
 /// The slow cases of RAM: another's frame, or other caching than write-back. `page` is held.
 /// @return Busy, Access
 Result<void> check_unusual_mapping(const Parties& parties, u64 entry, Mfn mfn);
 
-/// Takes what the present entry (as adjust_l1 made it) is to hold.
-/// @return the entry to store. Invalid  a flag it may not have; Busy  another's frame, or a page table to be mapped writable;
+/// Takes what the present entry (as adjust_l1 made it) is to hold, and makes it the one to store.
+/// @return Invalid  a flag it may not have; Busy  another's frame, or a page table to be mapped writable;
 ///         NotPermitted  no RAM, and no permission; Access  uncached mapping of a hypervisor page
-inline Result<u64> take_data_entry(const Parties& parties, u64 entry)
+inline Result<void> take_data_entry(const Parties& parties, u64& entry)
 {
     if (entry & forbidden_flags(1, parties.tables.cache_control)) [[unlikely]]
         return Error::Invalid;
@@ -33,7 +33,7 @@ inline Result<u64> take_data_entry(const Parties& parties, u64 entry)
     if ((entry & pte::writable) && !get_type(mfn, PageType::writable).ok()) [[unlikely]]
         return Error::Busy;
     page.release();
-    return entry;
+    return {};
 }
 
 /// Gives back what the entry held.

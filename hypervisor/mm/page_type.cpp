@@ -99,7 +99,9 @@ Result<u64> take_entry(Owner& owner, Mfn table, unsigned level, u64 entry)
 {
     if (level > 1)
         return take_table_entry(owner, table, level, entry);
-    return take_data_entry({.tables = owner, .data = owner, .caller = owner}, adjust_l1(entry));
+    u64 stored = adjust_l1(entry);
+    TRY(take_data_entry({.tables = owner, .data = owner, .caller = owner}, stored));
+    return stored;
 }
 
 /// Takes the references of the entries from `progress` on. @return Preempted, or what a bad entry ran into
@@ -257,18 +259,6 @@ Result<void> get_type_slowly(Mfn mfn, PageType type)
             return result;
         machine::relax();
     }
-}
-
-bool try_get_type(Mfn mfn, PageType type)
-{
-    Frame& f = frame(mfn);
-    u64 seen = atomic_load(&f.type_info);
-    do {
-        const u64 count = type_bits::count(seen);
-        if (!(seen & type_bits::validated) || type_bits::type(seen) != type || count == 0 || count == type_bits::count_mask)
-            return false;
-    } while (!atomic_compare_exchange(&f.type_info, seen, seen + 1));
-    return true;
 }
 
 void put_type_slowly(Mfn mfn)

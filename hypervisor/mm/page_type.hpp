@@ -34,6 +34,13 @@ Result<void> get_type(Mfn mfn, PageType type);
 /// Gives it back. The last one invalidates a page table.
 void put_type(Mfn mfn);
 
+/// Whether the type word is that of a frame in use as `type`, and its count is neither zero nor full.
+constexpr bool can_add_one(u64 info, PageType type)
+{
+    return (info & (type_bits::type_mask | type_bits::validated)) == (type_bits::of(type) | type_bits::validated) &&
+           ((info + 1) & type_bits::count_mask) > 1;
+}
+
 /// The uncommon cases of the two above: first and last references, and waits.
 Result<void> get_type_slowly(Mfn mfn, PageType type);
 void put_type_slowly(Mfn mfn);
@@ -41,9 +48,7 @@ void put_type_slowly(Mfn mfn);
 inline Result<void> get_type(Mfn mfn, PageType type)
 {
     u64 seen = atomic_load(&frame(mfn).type_info);
-    const u64 count = type_bits::count(seen);
-    if (type_bits::type(seen) == type && (seen & type_bits::validated) && count != 0 && count != type_bits::count_mask &&
-        atomic_compare_exchange(&frame(mfn).type_info, seen, seen + 1)) [[likely]]
+    if (can_add_one(seen, type) && atomic_compare_exchange(&frame(mfn).type_info, seen, seen + 1)) [[likely]]
         return {};
     return get_type_slowly(mfn, type);
 }
@@ -57,7 +62,15 @@ inline void put_type(Mfn mfn)
 }
 
 /// Takes a type reference to a frame that already is a validated `type`, and never validates.
-bool try_get_type(Mfn mfn, PageType type);
+inline bool try_get_type(Mfn mfn, PageType type)
+{
+    u64 seen = atomic_load(&frame(mfn).type_info);
+    do {
+        if (!can_add_one(seen, type))
+            return false;
+    } while (!atomic_compare_exchange(&frame(mfn).type_info, seen, seen + 1));
+    return true;
+}
 
 /// Gives up a validation that was interrupted and that nobody will go on with. Nothing if `mfn` is in no such state.
 void abandon_validation(Mfn mfn);

@@ -16,8 +16,7 @@ inline bool try_get(Frame& f)
 {
     u64 seen = __atomic_load_n(&f.count_info, __ATOMIC_RELAXED);
     do {
-        const u64 count = seen & count_bits::count_mask;
-        if (count == 0 || count == count_bits::count_mask) [[unlikely]]
+        if (((seen + 1) & count_bits::count_mask) <= 1) [[unlikely]]
             return false;
     } while (!__atomic_compare_exchange_n(&f.count_info, &seen, seen + 1, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
     return true;

@@ -42,7 +42,7 @@ Result<void> modify_l1(const Parties& parties, u64* entry, u64 value, AccessedDi
         value = adjust_l1(value);
         if (only_free_bits_differ(old, value))
             return exchange_entry(entry, old, value, accessed_dirty) == Exchanged::yes ? Result<void>{} : Error::Busy;
-        value = TRY(take_data_entry(parties, value));
+        TRY(take_data_entry(parties, value));
     }
     if (exchange_entry(entry, old, value, accessed_dirty) == Exchanged::no) {
         put_data_entry(value);
@@ -52,25 +52,35 @@ Result<void> modify_l1(const Parties& parties, u64* entry, u64 value, AccessedDi
     return {};
 }
 
+enum class Known : u8 { to_be_ram, nothing };
+
 /// Holds a table in its type while an entry of it is changed.
 class HeldTable {
 public:
-    static Result<HeldTable> get(Owner& owner, Mfn mfn, PageType type)
+    HeldTable(const Owner& owner, Mfn mfn, PageType type, Known known = Known::nothing) : mfn_(mfn)
     {
-        PageRef page = TRY(get_page(mfn, owner.id));
-        if (!try_get_type(mfn, type))
-            return Error::Invalid;
-        return HeldTable(TypeRef(page.release()));
+        if ((known == Known::nothing && !is_ram(mfn)) || !try_get(frame(mfn)))
+            return;
+        held_ = frame(mfn).owner == owner.id && try_get_type(mfn, type);
+        if (!held_)
+            put_page(mfn);
     }
-    u64* entry(unsigned index) const { return machine::map<u64>(ref_.mfn()) + index; }
+    HeldTable(const HeldTable&) = delete;
+    HeldTable& operator=(const HeldTable&) = delete;
+    ~HeldTable()
+    {
+        if (held_)
+            put_page_and_type(mfn_);
+    }
+    bool held() const { return held_; }
 
 private:
-    explicit HeldTable(TypeRef ref) : ref_(std::move(ref)) {}
-    TypeRef ref_;
+    Mfn mfn_;
+    bool held_ = false;
 };
 
-Result<FlushNeeded> modify_table(Owner& owner, Mfn table, unsigned level, unsigned index, u64 value,
-                                 AccessedDirty accessed_dirty)
+Result<void> modify_table(Owner& owner, Mfn table, unsigned level, unsigned index, u64 value, AccessedDirty accessed_dirty,
+                          FlushNeeded& flush)
 {
     if (is_hypervisor_slot(level, index))
         return Error::Invalid;
@@ -81,7 +91,8 @@ Result<FlushNeeded> modify_table(Owner& owner, Mfn table, unsigned level, unsign
         if (only_free_bits_differ(old, adjusted) && !(value & forbidden_flags(level, owner.cache_control))) {
             if (exchange_entry(entry, old, adjusted, accessed_dirty) == Exchanged::no)
                 return Error::Busy;
-            return FlushNeeded::all_of_owner;
+            flush = FlushNeeded::all_of_owner;
+            return {};
         }
         value = TRY(take_table_entry(owner, table, level, value));
     }
@@ -90,16 +101,20 @@ Result<FlushNeeded> modify_table(Owner& owner, Mfn table, unsigned level, unsign
         return Error::Busy;
     }
     put_table_entry(table, level, old);
-    return is_present(old) ? FlushNeeded::all_of_owner : FlushNeeded::none;
+    if (is_present(old))
+        flush = FlushNeeded::all_of_owner;
+    return {};
 }
 
-Result<FlushNeeded> update_table(const Parties& parties, Mfn mfn, PageType type, unsigned index, u64 value,
-                                 AccessedDirty accessed_dirty)
+Result<void> update_table(const Parties& parties, Mfn mfn, PageType type, unsigned index, u64 value,
+                          AccessedDirty accessed_dirty, FlushNeeded& flush)
 {
     if (&parties.data != &parties.tables)
         return Error::Invalid;
-    const HeldTable table = TRY(HeldTable::get(parties.tables, mfn, type));
-    return modify_table(parties.tables, mfn, level_of(type), index, value, accessed_dirty);
+    const HeldTable table(parties.tables, mfn, type);
+    if (!table.held())
+        return Error::Invalid;
+    return modify_table(parties.tables, mfn, level_of(type), index, value, accessed_dirty, flush);
 }
 
 /// A frame that is no page table at present: a store to it is what it would be if the guest did it itself.
@@ -115,49 +130,59 @@ constexpr unsigned index_in_page(MachineAddress address)
     return static_cast<unsigned>((address.value & ~page_mask) / sizeof(u64));
 }
 
+/// The common case: an entry of an L1 table, which is RAM.
+inline Result<void> update_l1(const Parties& parties, Mfn table, unsigned index, u64 value, AccessedDirty accessed_dirty)
+{
+    const HeldTable held(parties.tables, table, PageType::l1, Known::to_be_ram);
+    if (!held.held()) [[unlikely]]
+        return Error::Invalid;
+    return modify_l1(parties, machine::map<u64>(table) + index, value, accessed_dirty);
+}
+
+/// All others. Kept out of the common case's way.
+[[gnu::noinline]] Result<void> update_other(const Parties& parties, MachineAddress entry, u64 value,
+                                            AccessedDirty accessed_dirty, FlushNeeded& flush)
+{
+    const Mfn mfn = mfn_of(entry);
+    const u64 type_info = atomic_load(&frame(mfn).type_info);
+    const PageType type = type_bits::type(type_info);
+    if (is_page_table(type) && (type_info & type_bits::validated))
+        return update_table(parties, mfn, type, index_in_page(entry), value, accessed_dirty, flush);
+    return store_in_plain_page(parties.tables, mfn, index_in_page(entry), value);
+}
+
 /// The L1 entry at a machine address, with its table held.
 class HeldL1Entry {
 public:
-    static Result<HeldL1Entry> get(Owner& owner, MachineAddress address)
-    {
-        if (address.value % sizeof(u64) != 0)
-            return Error::Invalid;
-        HeldTable table = TRY(HeldTable::get(owner, mfn_of(address), PageType::l1));
-        u64* entry = table.entry(index_in_page(address));
-        return HeldL1Entry(std::move(table), entry);
-    }
-    u64* operator*() const { return entry_; }
+    HeldL1Entry(const Owner& owner, MachineAddress address)
+        : table_(owner, mfn_of(address), PageType::l1), address_(address)
+    {}
+    bool held() const { return table_.held() && address_.value % sizeof(u64) == 0; }
+    u64* operator*() const { return machine::map<u64>(address_); }
 
 private:
-    HeldL1Entry(HeldTable table, u64* entry) : table_(std::move(table)), entry_(entry) {}
     HeldTable table_;
-    u64* entry_;
+    MachineAddress address_;
 };
 
 }
 
 Result<void> update_l1_entry(const Parties& parties, Mfn table, unsigned index, u64 value, AccessedDirty accessed_dirty)
 {
-    const HeldTable held = TRY(HeldTable::get(parties.tables, table, PageType::l1));
-    return modify_l1(parties, held.entry(index), value, accessed_dirty);
+    return is_ram(table) ? update_l1(parties, table, index, value, accessed_dirty) : Error::Invalid;
 }
 
-Result<FlushNeeded> update_entry(const Parties& parties, MachineAddress entry, u64 value, AccessedDirty accessed_dirty)
+Result<void> update_entry(const Parties& parties, MachineAddress entry, u64 value, AccessedDirty accessed_dirty,
+                          FlushNeeded& flush)
 {
     const Mfn mfn = mfn_of(entry);
-    if (entry.value % sizeof(u64) != 0 || !is_ram(mfn))
+    if (entry.value % sizeof(u64) != 0 || !is_ram(mfn)) [[unlikely]]
         return Error::Invalid;
-    const unsigned index = index_in_page(entry);
     const u64 type_info = atomic_load(&frame(mfn).type_info);
-    const PageType type = type_bits::type(type_info);
-    if (type == PageType::l1 && (type_info & type_bits::validated)) [[likely]] {
-        TRY(update_l1_entry(parties, mfn, index, value, accessed_dirty));
-        return FlushNeeded::none;
-    }
-    if (is_page_table(type) && (type_info & type_bits::validated))
-        return update_table(parties, mfn, type, index, value, accessed_dirty);
-    TRY(store_in_plain_page(parties.tables, mfn, index, value));
-    return FlushNeeded::none;
+    constexpr u64 l1_in_use = type_bits::of(PageType::l1) | type_bits::validated;
+    if ((type_info & (type_bits::type_mask | type_bits::validated)) == l1_in_use) [[likely]]
+        return update_l1(parties, mfn, index_in_page(entry), value, accessed_dirty);
+    return update_other(parties, entry, value, accessed_dirty, flush);
 }
 
 Result<MachineAddress> find_l1_entry(MachineAddress root, VirtualAddress address)
@@ -195,16 +220,14 @@ Result<Mfn> page_table_behind(Owner& owner, MachineAddress root, VirtualAddress 
 
 Result<void> emulate_pte_write(Owner& owner, Mfn table, unsigned offset, u64 old, u64 value)
 {
-    const HeldL1Entry entry = TRY(HeldL1Entry::get(owner, address_of(table) + offset));
-    const bool present = is_present(value);
-    if (present) {
+    const HeldL1Entry entry(owner, address_of(table) + offset);
+    if (!entry.held())
+        return Error::Invalid;
+    if (is_present(value)) {
         value = adjust_l1(value);
-        if (!only_free_bits_differ(old, value))
-            value = TRY(take_data_entry({.tables = owner, .data = owner, .caller = owner}, value));
-        else if (machine::compare_exchange_pte(*entry, old, value))
-            return {};
-        else
-            return Error::Again;
+        if (only_free_bits_differ(old, value))
+            return machine::compare_exchange_pte(*entry, old, value) ? Result<void>{} : Error::Again;
+        TRY(take_data_entry({.tables = owner, .data = owner, .caller = owner}, value));
     }
     if (!machine::compare_exchange_pte(*entry, old, value)) {
         put_data_entry(value);
@@ -216,7 +239,9 @@ Result<void> emulate_pte_write(Owner& owner, Mfn table, unsigned offset, u64 old
 
 Result<void> write_grant_entry(Owner& tables, MachineAddress address, Mfn mfn, u64 flags)
 {
-    const HeldL1Entry entry = TRY(HeldL1Entry::get(tables, address));
+    const HeldL1Entry entry(tables, address);
+    if (!entry.held())
+        return Error::Invalid;
     if ((flags & pte::writable) && frame(mfn).owner != tables.id)
         atomic_or(&frame(mfn).count_info, count_bits::foreign);
     const u64 value = adjust_l1(address_of(mfn).value | flags | pte::present);
@@ -229,7 +254,9 @@ Result<void> write_grant_entry(Owner& tables, MachineAddress address, Mfn mfn, u
 
 Result<void> clear_grant_entry(Owner& tables, MachineAddress address, Mfn mfn, bool writable, u64 replacement)
 {
-    const HeldL1Entry entry = TRY(HeldL1Entry::get(tables, address));
+    const HeldL1Entry entry(tables, address);
+    if (!entry.held())
+        return Error::Invalid;
     u64 old = atomic_load(*entry);
     do {
         if (!is_present(old) || target_of(old) != mfn || bool(old & pte::writable) != writable)
@@ -240,7 +267,9 @@ Result<void> clear_grant_entry(Owner& tables, MachineAddress address, Mfn mfn, b
 
 Result<u64> take_entry(Owner& tables, MachineAddress address)
 {
-    const HeldL1Entry entry = TRY(HeldL1Entry::get(tables, address));
+    const HeldL1Entry entry(tables, address);
+    if (!entry.held())
+        return Error::Invalid;
     u64 old = atomic_load(*entry);
     while (!machine::compare_exchange_pte(*entry, old, 0)) {
     }

@@ -14,10 +14,12 @@ enum class AccessedDirty : u8 { replace, preserve };
 /// What an update of an entry asks of its caller.
 enum class FlushNeeded : u8 { none, all_of_owner };
 
-/// Writes one entry of whatever `entry` lies in, as mmu_update does: a page table of any level, or a plain page.
+/// Writes one entry of whatever `entry` lies in, as mmu_update does: a page table of any level, or a plain page. Sets `flush` if
+/// it has changed what processors may have cached of the tables' structure.
 /// @return Invalid, NotPermitted, Busy, Access  refused, with nothing changed
 ///         Preempted  call again with the same arguments, after finish_pending()
-Result<FlushNeeded> update_entry(const Parties& parties, MachineAddress entry, u64 value, AccessedDirty accessed_dirty);
+Result<void> update_entry(const Parties& parties, MachineAddress entry, u64 value, AccessedDirty accessed_dirty,
+                          FlushNeeded& flush);
 
 /// Writes entry `index` of the validated L1 table `table`. @return as update_entry(); Invalid if it is no L1
 Result<void> update_l1_entry(const Parties& parties, Mfn table, unsigned index, u64 value, AccessedDirty accessed_dirty);

@@ -65,8 +65,9 @@ Result<void> FakeGuest::unpin(Mfn mfn)
 Result<void> FakeGuest::update(Mfn table, unsigned index, u64 value, mm::AccessedDirty ad)
 {
     const mm::Parties parties{.tables = owner, .data = owner, .caller = owner};
+    mm::FlushNeeded flush{};
     const auto result =
-        to_the_end(owner, [&] { return mm::update_entry(parties, entry_address(table, index), value, ad); });
+        to_the_end(owner, [&] { return mm::update_entry(parties, entry_address(table, index), value, ad, flush); });
     while (!mm::finish_pending(owner).ok()) {
     }
     return result;
@@ -75,8 +76,9 @@ Result<void> FakeGuest::update(Mfn table, unsigned index, u64 value, mm::Accesse
 Result<void> FakeGuest::update_for(mm::Owner& data, Mfn table, unsigned index, u64 value)
 {
     const mm::Parties parties{.tables = owner, .data = data, .caller = owner};
+    mm::FlushNeeded flush{};
     return to_the_end(owner, [&] {
-        return mm::update_entry(parties, entry_address(table, index), value, mm::AccessedDirty::replace);
+        return mm::update_entry(parties, entry_address(table, index), value, mm::AccessedDirty::replace, flush);
     });
 }
 

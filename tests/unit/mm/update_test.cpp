@@ -163,7 +163,9 @@ TEST_F(Updates, AChangeOfALivePageDirectoryAsksForAFlush)
 {
     const mm::Parties parties{.tables = guest.owner, .data = guest.owner, .caller = guest.owner};
     const auto update = [&](unsigned index, u64 value) {
-        return mm::update_entry(parties, entry_address(t.l2, index), value, AccessedDirty::replace).take();
+        mm::FlushNeeded flush = mm::FlushNeeded::none;
+        EXPECT_TRUE(mm::update_entry(parties, entry_address(t.l2, index), value, AccessedDirty::replace, flush).ok());
+        return flush;
     };
     const Mfn fresh = guest.page();
     EXPECT_EQ(update(7, entry_for(fresh, table_flags)), mm::FlushNeeded::none);
@@ -276,9 +278,10 @@ TEST_F(Updates, APageMappedUncachedIsWrittenBackBeforeItBecomesATable)
 TEST_F(Updates, AMisalignedEntryIsRefused)
 {
     const mm::Parties parties{.tables = guest.owner, .data = guest.owner, .caller = guest.owner};
+    mm::FlushNeeded flush{};
     for (u64 offset = 1; offset < 8; ++offset)
-        EXPECT_FALSE(mm::update_entry(parties, address_of(t.l1) + offset, 0, AccessedDirty::replace).ok());
-    EXPECT_FALSE(mm::update_entry(parties, MachineAddress(~u64{7}), 0, AccessedDirty::replace).ok());
+        EXPECT_FALSE(mm::update_entry(parties, address_of(t.l1) + offset, 0, AccessedDirty::replace, flush).ok());
+    EXPECT_FALSE(mm::update_entry(parties, MachineAddress(~u64{7}), 0, AccessedDirty::replace, flush).ok());
 }
 
 // ---- Emulated writes
