@@ -86,6 +86,8 @@ void console(const std::string& name)
 
 void rename(const std::string& name, const std::string& new_name)
 {
+    if (!config::is_domain_name(new_name))
+        fail("'{}' cannot be a domain's name; expected {}", new_name, config::domain_name_rule);
     const CreationLock lock;
     Session session;
     const DomId domain = id_of(resolve_guest(session, name, "rename"));

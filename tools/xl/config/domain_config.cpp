@@ -13,7 +13,6 @@ namespace xylem::xl::config {
 
 namespace {
 
-constexpr std::size_t longest_name = 40; // as list's column
 constexpr std::int64_t most_vcpus = 8192;
 constexpr std::int64_t most_mib = std::int64_t{1} << 32;
 
@@ -130,16 +129,9 @@ void check_type(const Reader& reader)
 void read_name(const Reader& reader, DomainConfig& config)
 {
     config.name = reader.required_text("name", "a domain needs a name");
-    const bool only_digits =
-        std::all_of(config.name.begin(), config.name.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
-    const bool odd = std::any_of(config.name.begin(), config.name.end(),
-                                 [](unsigned char c) { return std::isalnum(c) == 0 && !std::strchr("_-.+:@", c); });
-    if (only_digits || odd || config.name.size() > longest_name)
-        throw SyntaxError(
-            reader.find("name")->value.where,
-            fmt::format("'{}' cannot be a domain's name; expected at most {} letters, digits and _-.+:@, not "
-                        "digits alone",
-                        config.name, longest_name));
+    if (!is_domain_name(config.name))
+        throw SyntaxError(reader.find("name")->value.where,
+                          fmt::format("'{}' cannot be a domain's name; expected {}", config.name, domain_name_rule));
 }
 
 bool is_uuid(const std::string& text)
@@ -282,6 +274,15 @@ std::string_view name_of(ShutdownAction action)
 {
     static constexpr std::array<std::string_view, 4> names{"destroy", "restart", "rename-restart", "preserve"};
     return names[static_cast<std::size_t>(action)];
+}
+
+bool is_domain_name(std::string_view name)
+{
+    constexpr std::size_t longest = 40; // as list's column
+    const auto digit = [](unsigned char c) { return std::isdigit(c) != 0; };
+    const auto usable = [](unsigned char c) { return std::isalnum(c) != 0 || (c != 0 && std::strchr("_-.+:@", c)); };
+    return !name.empty() && name.size() <= longest && std::all_of(name.begin(), name.end(), usable) &&
+           !std::all_of(name.begin(), name.end(), digit);
 }
 
 DomainConfig read_domain_config(const Settings& settings, const std::string& file)

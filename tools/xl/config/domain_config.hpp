@@ -41,6 +41,10 @@ struct DomainConfig {
     std::int64_t time_offset_seconds = 0;
 };
 
+/// Whether a domain can be called so without being mistaken for another, or for a path.
+bool is_domain_name(std::string_view name);
+inline constexpr const char* domain_name_rule = "at most 40 letters, digits and _-.+:@, not digits alone";
+
 /// @throws SyntaxError  naming the place
 DomainConfig read_domain_config(const Settings& settings, const std::string& file);
 
