@@ -68,6 +68,13 @@ TEST(Syntax, EscapesInStringsAreThoseOfC)
     EXPECT_EQ(text(parsed("extra = 'a # is no comment here'"), "extra"), "a # is no comment here");
 }
 
+// A NUL would end a path or a command line early for whoever takes it as C text.
+TEST(Syntax, EscapesCannotWriteNul)
+{
+    for (const char* text : {"a='x\\x00y'", "a='\\0'", "a='\\000'"})
+        EXPECT_NE(complaint(text).find("this escape names no character"), std::string::npos) << text;
+}
+
 TEST(Syntax, LaterSettingReplacesAnEarlierOne)
 {
     const Settings settings = parsed("memory=1\nname='a'\nmemory=2\n");

@@ -74,8 +74,8 @@ char Lexer::numeric_escape(const Position& where, char first)
         value = value * base + hex_digit(take());
         ++digits;
     }
-    if (digits == 0 || value > 255)
-        throw SyntaxError(where, "this escape names no character; expected \\xHH or \\OOO up to \\377");
+    if (digits == 0 || value == 0 || value > 255)
+        throw SyntaxError(where, "this escape names no character; expected \\xHH or \\OOO from \\001 to \\377");
     return static_cast<char>(value);
 }
 
