@@ -16,7 +16,7 @@ from tools.run.console import Console, ConsoleError
 from tools.run.machine import MachineError
 
 # Before dom0 has a shell, the log's steps; from then on, every line.
-MILESTONES = re.compile(r"^Xylem|Multiboot|Xen version|Scrubbing|Dom0 has maximum|Linux version|Run /init|^init:|READY")
+MILESTONES = re.compile(r"^\(xylem\) (Xylem|Loaded|Memory|.*processor)|Xen version|Scrubbing|Dom0 has maximum|Linux version|Run /init|^init:|READY")
 SECONDS_TO_READY = 180
 SECONDS_TO_PASS = 420
 
@@ -34,7 +34,7 @@ class Transcript:
 def run_demo(console, guest_cmdline):
     """Drives the demo by dom0's shell, as a person would. @return the SHA-256 that dom0 read back"""
     console.expect("^XYLEM-DOM0-READY$", SECONDS_TO_READY)
-    console.expect("To leave: poweroff -f", 30)
+    console.expect("built-in shell", 30)
     console.type(f"xylem-demo {shlex.quote(guest_cmdline) if guest_cmdline else ''}".strip() + "\r")
     digest = None
     while True:
