@@ -123,6 +123,8 @@ Result<void> audit_machine(Vcpu& self, mm::AuditReport& report)
         for (const Vcpu* vcpu : domain.vcpus)
             if (vcpu)
                 expect_vcpu(audit, *vcpu);
+        if (domain.pirq_eoi_frame != invalid_mfn)
+            audit.expect_typed(domain.pirq_eoi_frame, mm::PageType::writable, "a map of interrupts to end");
         expect_events(audit, domain);
         expect_grants(audit, report, domain, uses);
     });
