@@ -16,6 +16,7 @@
 #include "hypervisor/abi/x86_64/pte.hpp"
 #include "hypervisor/boot/bzimage.hpp"
 #include "hypervisor/boot/elf.hpp"
+#include "hypervisor/boot/gzip.hpp"
 #include "hypervisor/boot/xz.hpp"
 #include "hypervisor/core/log.hpp"
 #include "hypervisor/domain/hypercall_page.hpp"
@@ -351,19 +352,29 @@ Domain* build_from_elf(const boot::ElfKernel& elf, const Dom0Request& request)
     return &domain;
 }
 
+/// Unpacks a bzImage's payload by the packing that it has.
+boot::UnpackResult unpack(const boot::BzImagePayload& payload, std::span<u8> out, u8* workspace)
+{
+    if (payload.packing == boot::Packing::Gzip)
+        return boot::unpack_gzip(payload.bytes, out, *reinterpret_cast<boot::GzipWorkspace*>(workspace));
+    return boot::unpack_xz(payload.bytes, out, *reinterpret_cast<boot::XzWorkspace*>(workspace));
+}
+
 Domain* build_from_bzimage(const Dom0Request& request)
 {
     boot::BzImagePayload payload;
     const boot::BzImageError found = boot::find_payload(request.kernel, payload);
     if (found != boot::BzImageError::None)
         return refuse(boot::describe(found)), nullptr;
-    if (payload.packing != boot::Packing::Xz)
-        return refuse("the kernel's payload is not packed with xz: unpack it"), nullptr;
-    Scratch unpacked(payload.unpacked_size), workspace(sizeof(boot::XzWorkspace));
+    if (payload.packing != boot::Packing::Xz && payload.packing != boot::Packing::Gzip)
+        return refuse("the kernel's payload is packed neither with xz nor with gzip: unpack it"), nullptr;
+    constexpr u64 workspace_bytes = sizeof(boot::XzWorkspace) > sizeof(boot::GzipWorkspace)
+                                        ? sizeof(boot::XzWorkspace)
+                                        : sizeof(boot::GzipWorkspace);
+    Scratch unpacked(payload.unpacked_size), workspace(workspace_bytes);
     if (!unpacked.get() || !workspace.get())
         return refuse("there is too little memory to unpack the kernel"), nullptr;
-    const boot::UnpackResult result = boot::unpack_xz(payload.bytes, {unpacked.get(), payload.unpacked_size},
-                                                      *reinterpret_cast<boot::XzWorkspace*>(workspace.get()));
+    const boot::UnpackResult result = unpack(payload, {unpacked.get(), payload.unpacked_size}, workspace.get());
     if (!result.ok()) {
         log(LogLevel::error, "the kernel cannot be unpacked: {}", boot::describe(result.error));
         return nullptr;

@@ -5,6 +5,8 @@
 #include "hypervisor/domain/vcpu_machine.hpp"
 #include "hypervisor/mm/heap.hpp"
 
+#include <bit>
+
 namespace xylem {
 
 CpuPolicies cpu_policies;
@@ -63,6 +65,10 @@ CpuidResult vcpu_cpuid(const Vcpu& vcpu, bool forced_emulation, u32 leaf, u32 su
     context.guest_osxsave = vcpu.cr4 & cr4_osxsave;
     context.machine_osxsave = machine::extended_state_mask() != 0;
     context.xcr0 = vcpu.xcr0;
+    // No more than version 1 of grant entries can name: guests that see more ask for version 2.
+    constexpr unsigned grant_v1_bits = 44;
+    const unsigned bits = static_cast<unsigned>(std::bit_width(address_of(machine::max_mfn).value - 1));
+    context.machine_address_bits = bits < grant_v1_bits ? bits : grant_v1_bits;
     context.tsc_stable = scale.stable;
     context.tsc_mode = vcpu.domain->tsc_mode;
     context.tsc_khz = context.host_tsc_khz = scale.khz;

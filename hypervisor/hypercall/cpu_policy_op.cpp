@@ -73,7 +73,7 @@ Result<void> merge(CpuPolicy& policy, const abi::DomctlCpuPolicy& op, PolicyFaul
         }
     }
     TRY(check_update(policy, cpu_policies, fault));
-    fit_policy_to_guest(policy, cpu_policies, InvariantTsc::allowed);
+    fit_policy_to_guest(policy, cpu_policies, InvariantTsc::withheld);
     return {};
 }
 
