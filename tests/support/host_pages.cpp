@@ -1,4 +1,5 @@
-// Prints the machine's pages as the hypervisor counts them, to the page: `xl info` rounds to MiB. (tests/system/leaks.py)
+// Prints the machine's pages as the hypervisor counts them, to the page: `xl info` rounds to MiB.
+// (tests/system/leaks.py)
 //
 // One line: free pages, pages that domains own, and of those dom0's.
 

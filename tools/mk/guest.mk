@@ -19,11 +19,16 @@ $(GUEST_OBJ)/%.S.o: %.S
 	@echo "  AS      $<"
 	@$(CXX) -c $< -o $@
 
-$(BUILD)/tests/guest/%.elf: $(GUEST_OBJ)/tests/guest/%/main.o $(GUEST_KERNEL_OBJECTS) frontends/guest/guest.lds
-	@mkdir -p $(@D)
-	@echo "  LINK    $@"
-	@ld -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none \
-	    -T frontends/guest/guest.lds $(GUEST_KERNEL_OBJECTS) $< -o $@
+# Its objects are the prerequisites.
+define link_guest
+@mkdir -p $(@D)
+@echo "  LINK    $@"
+@ld -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none \
+    -T frontends/guest/guest.lds $(filter %.o,$^) -o $@
+endef
+
+$(BUILD)/tests/guest/%.elf: $(GUEST_KERNEL_OBJECTS) $(GUEST_OBJ)/tests/guest/%/main.o frontends/guest/guest.lds
+	$(link_guest)
 
 .SECONDARY: $(GUEST_KERNEL_OBJECTS)
 .PRECIOUS: $(GUEST_OBJ)/%.o

@@ -1,0 +1,107 @@
+"""Nothing is left of a guest that has ended, and the hypervisor is frugal: pages counted, and the machine audited.
+
+The hypervisor's own memory is what neither is free nor belongs to a domain, of all that the machine has.
+"""
+
+import re
+from pathlib import Path
+
+from tests.collect.outcome import check
+from tests.collect.script import run_script
+from tests.collect.squares import OUR_TOOLS
+from tests.collect.system import system_test
+from tools.run.machine import Machine, megabytes
+
+PROGRAMS = Path("build/tests/bin")
+PAGE_KIB = 4
+MOST_OF_RAM, MOST_BESIDES_KIB = 0.012, 8 << 10
+MOST_AN_IDLE_DOMAIN_KIB = 128
+
+DOM0 = """\
+pages() { # NAME: a line for the test: free pages, those of all domains, dom0's
+    echo "PAGES $1 $(/rig/host-pages)"
+}
+
+audit() { # WHEN
+    if [ HYPERVISOR = xylem ]; then
+        xl audit > /run/audit || { cat /run/audit; expect "what the audit finds $1" nothing "the above"; }
+    fi
+}
+
+config() { # NAME: the demo's guest, idle
+    grep -vE '^(name|extra)' /etc/xen/demo.cfg
+    echo "name = '$1'"
+    echo "extra = 'console=hvc0 mode=idle'"
+}
+
+audit "before all guests"
+pages start
+
+step an idle domain
+cat > /run/idle.cfg <<END
+name = "idle"
+type = "pv"
+kernel = "/rig/idle.elf"
+memory = 16
+END
+xl create /run/idle.cfg
+wait_until 30 guest_says idle IDLE-GUEST-WAITS
+pages idle
+audit "with an idle domain"
+xl destroy idle
+end_of idle 20
+
+for name in first second third; do
+    step $name guest
+    config $name > /run/guest.cfg
+    xl create /run/guest.cfg
+    wait_until 120 guest_says $name XYLEM-GUEST-READY
+    audit "while the $name guest runs"
+    case $name in
+        second) xl destroy $name ;;
+        *) xl shutdown $name ;;
+    esac
+    end_of $name 60
+    # The backends let go of the last of its pages when they learn of its end.
+    wait_until 10 no_zombie
+    pages $name
+    audit "after the $name guest"
+done
+echo LEAKS-PASSED
+"""
+
+ZOMBIES = """\
+no_zombie() {
+    [ "$(xl list | awk 'NR > 1' | wc -l)" = 1 ]
+}
+"""
+
+
+def pages_of(lines):
+    """When -> (free, all domains', dom0's)."""
+    found = (re.fullmatch(r"PAGES (\w+) (\d+) (\d+) (\d+)", line) for line in lines)
+    return {match[1]: tuple(map(int, match.groups()[1:])) for match in found if match}
+
+
+def own_kib(machine, pages):
+    """The hypervisor's memory. It counts a few pages of the firmware's as its own."""
+    free, domains, _ = pages
+    return (megabytes(machine.mem) << 10) - (free + domains) * PAGE_KIB
+
+
+@system_test(seconds=110, variants=OUR_TOOLS, always={"xylem-on-xylem"})
+def of_pages(run, hypervisor, tools):
+    machine = Machine(hypervisor=hypervisor, tools=tools)
+    programs = {f"rig/{name}": (PROGRAMS / name).read_bytes() for name in ("host-pages", "idle.elf")}
+    lines = run_script(run, machine, ZOMBIES + DOM0.replace("HYPERVISOR", hypervisor), 400, files=programs)
+    check("LEAKS-PASSED" in lines, "the script in dom0 came to no verdict")
+    pages = pages_of(lines)
+    for later in ("second", "third"):
+        check(pages[later] == pages["first"],
+              f"free pages, all domains', dom0's after the first guest: {pages['first']}, after the {later}: {pages[later]}")
+    if hypervisor == "xylem":
+        own, idle = own_kib(machine, pages["start"]), own_kib(machine, pages["idle"])
+        most = int((megabytes(machine.mem) << 10) * MOST_OF_RAM) + MOST_BESIDES_KIB
+        check(own <= most, f"the hypervisor has {own} KiB for itself, {most} KiB is the most it may have")
+        check(idle - own <= MOST_AN_IDLE_DOMAIN_KIB,
+              f"an idle domain costs the hypervisor {idle - own} KiB, {MOST_AN_IDLE_DOMAIN_KIB} KiB is the most it may cost")
