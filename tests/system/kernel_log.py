@@ -25,7 +25,10 @@ sed '1d; s/^ *[^ ]*: *//; s/^\\([0-9]* *\\)*//' /proc/interrupts
 echo "REPORT-{who} end"
 """
 
+# While a vif of several queues connects, Linux may send through one that is not there yet, and warn of it: by chance, on
+# either hypervisor. With one queue it cannot.
 DOM0 = """\
+echo 1 > /sys/module/xen_netback/parameters/max_queues
 step start the guest
 grep -v '^extra' /etc/xen/demo.cfg > /run/log.cfg
 echo 'extra = "console=hvc0 mode=demo script=report.sh"' >> /run/log.cfg
@@ -35,9 +38,14 @@ step report
 console_of demo | sed -n '/^REPORT-guest log/,/^REPORT-guest end/p'
 """ + REPORT.format(who="dom0")
 
-CPUS = {"qemu64": ("qemu64", "qemu64"), "Haswell-noTSX": ("Haswell-noTSX", "Haswell-noTSX"),
-        # Real Xen does not run there with SMAP: QEMU applies it to guests' iretq (see docs/).
-        "max": ("max", "max,-smap")}
+# name -> (Xylem's processor, real Xen's, whose tools on both, dom0's processors)
+VARIANTS = {
+    "Haswell-noTSX": ("Haswell-noTSX", "Haswell-noTSX", "xylem", 2),
+    # Real Xen does not run there with SMAP: QEMU applies it to guests' iretq.
+    "max": ("max", "max,-smap", "xylem", 2),
+    # One processor: with more, Linux's netback now and then complains of packets queued before the guest chose its queues.
+    "qemu64-linux-backends": ("qemu64", "qemu64", "debian", 1),
+}
 
 
 def section(lines, who, part):
@@ -70,8 +78,8 @@ def names(lines):
     return {normal(line) for line in lines}
 
 
-def report_of(run, hypervisor, tools, cpu):
-    machine = Machine(hypervisor=hypervisor, tools=tools, cpu=cpu, smp=2)
+def report_of(run, hypervisor, tools, cpu, smp):
+    machine = Machine(hypervisor=hypervisor, tools=tools, cpu=cpu, smp=smp)
     run_log = run.folder / f"{hypervisor}.log"
     lines = run_script(run, machine, DOM0, 420, files={"srv/www/report.sh": REPORT.format(who="guest")})
     run.log.rename(run_log)
@@ -94,11 +102,10 @@ def compare(run, who, ours, theirs):
     return complaints
 
 
-@system_test(seconds=240, variants=CPUS, always={"Haswell-noTSX"})
-def nothing_worse_than_on_xen(run, cpu, xen_cpu):
-    # Debian's tools on both, so that the hypervisor alone differs.
-    theirs = report_of(run, "xen", "debian", xen_cpu)
-    ours = report_of(run, "xylem", "debian", cpu)
+@system_test(seconds=240, variants=VARIANTS, always={"Haswell-noTSX"})
+def nothing_worse_than_on_xen(run, cpu, xen_cpu, tools, smp):
+    theirs = report_of(run, "xen", tools, xen_cpu, smp)
+    ours = report_of(run, "xylem", tools, cpu, smp)
     for lines in (theirs, ours):
         check("REPORT-guest log" in lines, "the guest gave no report")
     complaints = [complaint for who in ("dom0", "guest") for complaint in compare(run, who, ours, theirs)]
