@@ -17,15 +17,21 @@ PAGE_KIB = 4
 MOST_OF_RAM, MOST_BESIDES_KIB = 0.012, 8 << 10
 MOST_AN_IDLE_DOMAIN_KIB = 128
 
-DOM0 = """\
+PAGES = """\
 pages() { # NAME: a line for the test: free pages, those of all domains, dom0's
     echo "PAGES $1 $(/rig/host-pages)"
 }
+"""
 
+DOM0 = PAGES + """\
 audit() { # WHEN
     if [ HYPERVISOR = xylem ]; then
         xl audit > /run/audit || { cat /run/audit; expect "what the audit finds $1" nothing "the above"; }
     fi
+}
+
+no_zombie() {
+    [ "$(xl list | awk 'NR > 1' | wc -l)" = 1 ]
 }
 
 config() { # NAME: the demo's guest, idle
@@ -70,12 +76,6 @@ done
 echo LEAKS-PASSED
 """
 
-ZOMBIES = """\
-no_zombie() {
-    [ "$(xl list | awk 'NR > 1' | wc -l)" = 1 ]
-}
-"""
-
 
 def pages_of(lines):
     """When -> (free, all domains', dom0's)."""
@@ -89,19 +89,33 @@ def own_kib(machine, pages):
     return (megabytes(machine.mem) << 10) - (free + domains) * PAGE_KIB
 
 
+def programs():
+    return {f"rig/{name}": (PROGRAMS / name).read_bytes() for name in ("host-pages", "idle.elf")}
+
+
+def check_own_memory(machine, pages):
+    own, most = own_kib(machine, pages), int((megabytes(machine.mem) << 10) * MOST_OF_RAM) + MOST_BESIDES_KIB
+    check(own <= most, f"the hypervisor has {own} KiB of {machine.mem} for itself, {most} KiB is the most it may have")
+
+
 @system_test(seconds=110, variants=OUR_TOOLS, always={"xylem-on-xylem"})
-def of_pages(run, hypervisor, tools):
+def after_guests(run, hypervisor, tools):
     machine = Machine(hypervisor=hypervisor, tools=tools)
-    programs = {f"rig/{name}": (PROGRAMS / name).read_bytes() for name in ("host-pages", "idle.elf")}
-    lines = run_script(run, machine, ZOMBIES + DOM0.replace("HYPERVISOR", hypervisor), 400, files=programs)
+    lines = run_script(run, machine, DOM0.replace("HYPERVISOR", hypervisor), 400, files=programs())
     check("LEAKS-PASSED" in lines, "the script in dom0 came to no verdict")
     pages = pages_of(lines)
     for later in ("second", "third"):
         check(pages[later] == pages["first"],
               f"free pages, all domains', dom0's after the first guest: {pages['first']}, after the {later}: {pages[later]}")
     if hypervisor == "xylem":
-        own, idle = own_kib(machine, pages["start"]), own_kib(machine, pages["idle"])
-        most = int((megabytes(machine.mem) << 10) * MOST_OF_RAM) + MOST_BESIDES_KIB
-        check(own <= most, f"the hypervisor has {own} KiB for itself, {most} KiB is the most it may have")
-        check(idle - own <= MOST_AN_IDLE_DOMAIN_KIB,
-              f"an idle domain costs the hypervisor {idle - own} KiB, {MOST_AN_IDLE_DOMAIN_KIB} KiB is the most it may cost")
+        check_own_memory(machine, pages["start"])
+        cost = own_kib(machine, pages["idle"]) - own_kib(machine, pages["start"])
+        check(cost <= MOST_AN_IDLE_DOMAIN_KIB,
+              f"an idle domain costs the hypervisor {cost} KiB, {MOST_AN_IDLE_DOMAIN_KIB} KiB is the most it may cost")
+
+
+@system_test(seconds=40, variants={mem: (mem,) for mem in ("768M", "6G")}, always=False)
+def own_memory(run, mem):
+    machine = Machine(smp=4, mem=mem)
+    lines = run_script(run, machine, PAGES + "pages start\n", 30, files=programs())
+    check_own_memory(machine, pages_of(lines)["start"])
