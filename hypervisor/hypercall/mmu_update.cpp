@@ -10,7 +10,8 @@
 namespace xylem::hypercall {
 namespace {
 
-/// Who the argument `foreigndom` names: the owner of the data in its low half, that of the tables, plus one, in its high half.
+/// Who the argument `foreigndom` names: the owner of the data in its low half, that of the tables, plus one, in its
+/// high half.
 struct Named {
     NamedOwner data;
     DomainRef tables_ref;
@@ -90,7 +91,8 @@ i64 mmu_update(Vcpu& self, Arguments& args)
     mm::FlushNeeded flush = mm::FlushNeeded::none;
     Result<void> result = mm::finish_pending(tables);
     if (result.ok() && !progress.only_pending())
-        result = update_list(domain, named.value(), GuestIn<abi::MmuUpdate>(args.a[0]), progress.count(), finished, flush);
+        result =
+            update_list(domain, named.value(), GuestIn<abi::MmuUpdate>(args.a[0]), progress.count(), finished, flush);
     if (flush == mm::FlushNeeded::all_of_owner)
         machine::flush_tlb(translation_holders(*named.value().tables));
     return progress.end(result, finished, sizeof(abi::MmuUpdate), tables);

@@ -62,8 +62,8 @@ void Audit::expect_typed(Mfn mfn, PageType type, const char* holder)
         return;
     ++f->types;
     if (page_type(mfn) != type)
-        report_.violation(type == PageType::writable ? 1 : 3, "{} uses frame {:x} as type {}, but it is of type {}", holder, mfn,
-                          type, page_type(mfn));
+        report_.violation(type == PageType::writable ? 1 : 3, "{} uses frame {:x} as type {}, but it is of type {}",
+                          holder, mfn, type, page_type(mfn));
 }
 
 void Audit::expect_granted(const Owner& owner, DomId granter)
@@ -98,7 +98,8 @@ void Audit::walk_l1_entry(Owner& owner, Mfn table, unsigned index, u64 entry)
         return;
     }
     if (!may_map(owner, target))
-        report_.violation(2, "d{} maps frame {:x} of d{} in its L1 table {:x}", owner.id, target, frame(target).owner, table);
+        report_.violation(2, "d{} maps frame {:x} of d{} in its L1 table {:x}", owner.id, target, frame(target).owner,
+                          table);
     if (entry & pte::writable)
         expect_typed(target, PageType::writable, "a writable mapping");
     else
@@ -134,7 +135,8 @@ void Audit::walk_table(Owner& owner, Mfn table, unsigned level, unsigned entries
         if (is_hypervisor_slot(level, i)) {
             constexpr u64 set_by_hardware = pte::accessed | pte::dirty;
             if (i != abi::mach2phys_slot && ((entry ^ hypervisor_slot(owner, i)) & ~set_by_hardware))
-                report_.violation(1, "slot {} of the root {:x} of d{} is not the hypervisor's: {:x}", i, table, owner.id, entry);
+                report_.violation(1, "slot {} of the root {:x} of d{} is not the hypervisor's: {:x}", i, table,
+                                  owner.id, entry);
         } else if (level == 1) {
             walk_l1_entry(owner, table, i, entry);
         } else {

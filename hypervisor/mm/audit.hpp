@@ -1,8 +1,9 @@
-// The audit: counts anew, by a walk of everything that refers to frames, what the frame table says, and reports each difference.
+// The audit: counts anew, by a walk of everything that refers to frames, what the frame table says, and reports each
+// difference.
 //
-// Read-only. The caller has stopped everybody who could change a page table, and tells what the memory manager cannot know
-// (expect_*): roots, descriptor windows, pages that the hypervisor writes, mappings by grant. Then walk() takes in the page
-// tables, pins and allocations, and check() compares. The invariants by number stand in docs/page-types.md:
+// Read-only. The caller has stopped everybody who could change a page table, and tells what the memory manager cannot
+// know (expect_*): roots, descriptor windows, pages that the hypervisor writes, mappings by grant. Then walk() takes in
+// the page tables, pins and allocations, and check() compares. The invariants by number stand in docs/page-types.md:
 //   1  a frame in use as a page table or descriptor page is mapped writable by nobody
 //   2  a present entry of a validated table leads to a frame that its domain owns, was granted, or may map as I/O
 //   3  reference and type counts are what the walk finds

@@ -6,7 +6,8 @@ namespace xylem::mm {
 namespace {
 
 /// I/O memory is never mapped cached: what asks for write-back gets uncacheable, write-through and write-protected lose
-/// their caching; the uncached types stay as chosen. Indices of the PAT that PV guests see (0 WB 1 WT 2 UC- 3 UC 4 WC 5 WP).
+/// their caching; the uncached types stay as chosen. Indices of the PAT that PV guests see (0 WB 1 WT 2 UC- 3 UC 4 WC 5
+/// WP).
 u64 uncached(u64 entry)
 {
     constexpr u64 wt = pte::write_through, wp = pte::pat | pte::write_through;

@@ -1,5 +1,5 @@
-// What an L1 entry holds: a general reference on the frame it maps, and a writable type reference if it maps it writable.
-// An entry that maps no RAM holds nothing, but needs permission.
+// What an L1 entry holds: a general reference on the frame it maps, and a writable type reference if it maps it
+// writable. An entry that maps no RAM holds nothing, but needs permission.
 #pragma once
 
 #include "hypervisor/mm/entry_rules.hpp"

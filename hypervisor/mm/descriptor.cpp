@@ -12,7 +12,8 @@ constexpr u32 ldt_selector = 4;
 
 bool gate_selector_ok(u32 selector)
 {
-    return selector >> 3 < abi::first_reserved_gdt_entry || (selector & ldt_selector) || selector == abi::flat_ring3_cs64;
+    return selector >> 3 < abi::first_reserved_gdt_entry || (selector & ldt_selector) ||
+           selector == abi::flat_ring3_cs64;
 }
 
 }

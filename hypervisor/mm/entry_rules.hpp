@@ -10,8 +10,14 @@ namespace xylem::mm {
 
 namespace pte = abi::pte;
 
-constexpr bool is_present(u64 entry) { return entry & pte::present; }
-constexpr Mfn target_of(u64 entry) { return Mfn((entry & pte::frame_mask) >> page_shift); }
+constexpr bool is_present(u64 entry)
+{
+    return entry & pte::present;
+}
+constexpr Mfn target_of(u64 entry)
+{
+    return Mfn((entry & pte::frame_mask) >> page_shift);
+}
 
 /// Flags that an entry of `level` must not have. An L1 entry may choose cacheability if its table's owner may.
 constexpr u64 forbidden_flags(unsigned level, bool cache_control)
@@ -25,8 +31,8 @@ constexpr u64 forbidden_flags(unsigned level, bool cache_control)
 inline constexpr u64 freely_changeable =
     pte::no_execute | pte::available_high | pte::available | pte::global | pte::dirty | pte::accessed | pte::user;
 
-/// A present L1 entry as it is stored: always a user page for the hardware. What the guest's kernel keeps to itself is marked
-/// by bit 52; the rest is global, so that it would outlive the switch between its two roots.
+/// A present L1 entry as it is stored: always a user page for the hardware. What the guest's kernel keeps to itself is
+/// marked by bit 52; the rest is global, so that it would outlive the switch between its two roots.
 constexpr u64 adjust_l1(u64 entry)
 {
     if (!(entry & pte::user))

@@ -6,8 +6,8 @@
 
 namespace xylem::mm {
 
-/// Frames taken from a domain, and the runs that it is to get for them: as many frames in all. What is not committed goes
-/// back: the domain keeps its frames, the heap the runs.
+/// Frames taken from a domain, and the runs that it is to get for them: as many frames in all. What is not committed
+/// goes back: the domain keeps its frames, the heap the runs.
 class Exchange {
 public:
     explicit Exchange(Owner& owner) : owner_(owner) {}

@@ -1,5 +1,5 @@
-// The buddy heap. Free runs hang in lists by zone (width of the frame number) and order; a run is merged with its buddy when
-// both are free. A run's first frame carries its order; every frame in it is marked free.
+// The buddy heap. Free runs hang in lists by zone (width of the frame number) and order; a run is merged with its buddy
+// when both are free. A run's first frame carries its order; every frame in it is marked free.
 
 #include "hypervisor/mm/heap.hpp"
 
@@ -15,13 +15,16 @@ constinit SpinLock heap_lock{LockRank::heap};
 
 namespace {
 
-constexpr unsigned zones = 33;      // frame numbers of 0 to 32 bits
-constexpr u16 inside_run = 0xffff;  // Frame::order of a free frame that is not the first of its run
+constexpr unsigned zones = 33;     // frame numbers of 0 to 32 bits
+constexpr u16 inside_run = 0xffff; // Frame::order of a free frame that is not the first of its run
 
 FrameList free_runs[zones][max_order + 1];
 u64 free_frames_total = 0, frames_total = 0, claimed_total = 0;
 
-unsigned zone_of(Mfn mfn) { return static_cast<unsigned>(std::bit_width(mfn.value)); }
+unsigned zone_of(Mfn mfn)
+{
+    return static_cast<unsigned>(std::bit_width(mfn.value));
+}
 
 bool is_free_run(Mfn mfn, unsigned order)
 {
@@ -134,7 +137,10 @@ void flush_run(Mfn first, unsigned order)
         machine::flush_tlb(holders);
 }
 
-void scrub_run(Mfn first, unsigned order) { __builtin_memset(machine::map(first), 0, page_size << order); }
+void scrub_run(Mfn first, unsigned order)
+{
+    __builtin_memset(machine::map(first), 0, page_size << order);
+}
 
 void add_ram(Mfn first, Mfn last)
 {
@@ -172,7 +178,10 @@ Result<Mfn> allocate_frames(unsigned order, unsigned max_address_bits)
     return first;
 }
 
-Result<Mfn> allocate_frame() { return allocate_frames(0); }
+Result<Mfn> allocate_frame()
+{
+    return allocate_frames(0);
+}
 
 void free_frames(Mfn first, unsigned order)
 {
@@ -182,7 +191,10 @@ void free_frames(Mfn first, unsigned order)
     return_run(first, order);
 }
 
-void free_frame(Mfn mfn) { free_frames(mfn, 0); }
+void free_frame(Mfn mfn)
+{
+    free_frames(mfn, 0);
+}
 
 Result<void> claim_pages(Owner& owner, u64 pages)
 {
@@ -209,7 +221,10 @@ u64 free_frame_count()
     return free_frames_total;
 }
 
-u64 total_frames() { return frames_total; }
+u64 total_frames()
+{
+    return frames_total;
+}
 
 u64 claimed_frame_count()
 {

@@ -1,8 +1,9 @@
-// The machine's free memory: frames for domains and for the hypervisor itself, and small objects carved from the latter.
+// The machine's free memory: frames for domains and for the hypervisor itself, and small objects carved from the
+// latter.
 //
-// Runs of 2^order frames, by the binary buddy method, in zones by the width of the address: an allocation takes from the
-// widest zone that it may use, so that low memory stays for those who need it (DMA, 32-bit devices).
-// All memory is handed out zeroed, but for what a privileged domain asks for itself at boot.
+// Runs of 2^order frames, by the binary buddy method, in zones by the width of the address: an allocation takes from
+// the widest zone that it may use, so that low memory stays for those who need it (DMA, 32-bit devices). All memory is
+// handed out zeroed, but for what a privileged domain asks for itself at boot.
 #pragma once
 
 #include "hypervisor/base/result.hpp"
@@ -36,7 +37,8 @@ void free_frames(Mfn first, unsigned order);
 /// @return NoMemory  the heap has no such run
 ///         NoSpace  the owner would hold more than its maximum
 ///         Invalid  it is dying
-Result<Mfn> assign_new_frames(Owner& owner, unsigned order, unsigned max_address_bits = any_address, Scrub scrub = Scrub::yes);
+Result<Mfn> assign_new_frames(Owner& owner, unsigned order, unsigned max_address_bits = any_address,
+                              Scrub scrub = Scrub::yes);
 
 /// Promises `pages` of the free memory to `owner`, which allocates from them; 0 cancels. @return NoMemory, Invalid
 Result<void> claim_pages(Owner& owner, u64 pages);

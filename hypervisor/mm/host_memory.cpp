@@ -38,6 +38,9 @@ void set_host_memory_map(std::span<const abi::E820Entry> entries)
     }
 }
 
-std::span<const abi::E820Entry> host_memory_map() { return {kept, kept_entries}; }
+std::span<const abi::E820Entry> host_memory_map()
+{
+    return {kept, kept_entries};
+}
 
 }

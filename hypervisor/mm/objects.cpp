@@ -1,5 +1,5 @@
-// Small objects of the hypervisor: a page of each size class is cut into equal slots. Everything about such a page stands in
-// its Frame, so that slots of 2^n bytes are aligned to 2^n. Larger storage is whole frames.
+// Small objects of the hypervisor: a page of each size class is cut into equal slots. Everything about such a page
+// stands in its Frame, so that slots of 2^n bytes are aligned to 2^n. Larger storage is whole frames.
 
 #include "hypervisor/core/log.hpp"
 #include "hypervisor/mm/heap_internal.hpp"

@@ -84,8 +84,17 @@ bool drained(Owner& owner)
     return owner.total_pages == 0 && owner.special_pages == 0;
 }
 
-Owner& io_owner() { return io; }
-Owner& xen_owner() { return xen; }
-RangeSet& read_only_io_memory() { return read_only_io; }
+Owner& io_owner()
+{
+    return io;
+}
+Owner& xen_owner()
+{
+    return xen;
+}
+RangeSet& read_only_io_memory()
+{
+    return read_only_io;
+}
 
 }

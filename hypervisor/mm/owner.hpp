@@ -23,29 +23,31 @@ struct Owner {
     constexpr explicit Owner(DomId its_id) : id(its_id) {}
 
     DomId id{};
-    bool privileged = false;     ///< may map and manage other domains' frames
-    bool cache_control = false;  ///< may choose cacheability in L1 entries: has I/O memory, ports or a device
-    bool m2p_strict = false;     ///< VMASST_TYPE_m2p_strict
-    bool dying = false;          ///< gets no more frames; set before relinquish()
-    bool started = false;        ///< its vCPUs have run
+    bool privileged = false;    ///< may map and manage other domains' frames
+    bool cache_control = false; ///< may choose cacheability in L1 entries: has I/O memory, ports or a device
+    bool m2p_strict = false;    ///< VMASST_TYPE_m2p_strict
+    bool dying = false;         ///< gets no more frames; set before relinquish()
+    bool started = false;       ///< its vCPUs have run
 
     /// Processors that may hold translations of this domain: the context switch adds one before it loads a root of the
-    /// domain, and may drop it after it has loaded another domain's root (which flushes). Touch with atomic_or / atomic_and.
+    /// domain, and may drop it after it has loaded another domain's root (which flushes). Touch with atomic_or /
+    /// atomic_and.
     CpuMask dirty_cpus{};
 
-    Mfn perdomain_l3{};          ///< what slot 260 of each of its roots points to; set before its first root is validated
+    Mfn perdomain_l3{}; ///< what slot 260 of each of its roots points to; set before its first root is validated
 
     /// Frames of machine address space that it may map although they are no RAM.
     RangeSet io_memory;
 
     SpinLock lock{LockRank::page_alloc}; ///< guards all that follows
     u64 total_pages = 0, max_pages = 0;
-    u64 claimed_pages = 0;       ///< promised by XENMEM_claim_pages and not yet allocated
-    u64 special_pages = 0;       ///< hypervisor frames shared with it that are still referred to
-    FrameList pages;             ///< the frames it owns, but for those in the two lists below
-    FrameList unfinished;        ///< tables whose invalidation was interrupted: the list holds a type and a general reference each
-    FrameList relinquished;      ///< of a dying domain: given back, but still referred to by others
-    u32 finishers = 0;           ///< processors that are at work on a table of `unfinished`
+    u64 claimed_pages = 0; ///< promised by XENMEM_claim_pages and not yet allocated
+    u64 special_pages = 0; ///< hypervisor frames shared with it that are still referred to
+    FrameList pages;       ///< the frames it owns, but for those in the two lists below
+    FrameList
+        unfinished; ///< tables whose invalidation was interrupted: the list holds a type and a general reference each
+    FrameList relinquished; ///< of a dying domain: given back, but still referred to by others
+    u32 finishers = 0;      ///< processors that are at work on a table of `unfinished`
 
     abi::E820Entry* memory_map = nullptr; ///< XENMEM_set_memory_map; made with make_array
     u32 memory_map_entries = 0;

@@ -1,9 +1,9 @@
 // Getting and putting types; the states of a table under validation. The argument stands in page_type.hpp.
 //
-// States of type_info, by (count, validated, partial, busy): idle (0,-,-,-), in use (>0,yes,-,-), being worked on by one
-// processor (1,-,-,busy), interrupted (1,-,partial,-). A count of zero never goes with busy or partial. Who finds the frame
-// busy as the type he wants waits; as another type he is refused at once. Waits follow the levels downwards only, so they
-// cannot form a ring.
+// States of type_info, by (count, validated, partial, busy): idle (0,-,-,-), in use (>0,yes,-,-), being worked on by
+// one processor (1,-,-,busy), interrupted (1,-,partial,-). A count of zero never goes with busy or partial. Who finds
+// the frame busy as the type he wants waits; as another type he is refused at once. Waits follow the levels downwards
+// only, so they cannot form a ring.
 
 #include "hypervisor/mm/page_type.hpp"
 
@@ -23,7 +23,10 @@ namespace {
 
 enum class StateRef : u8 { none, held }; ///< whether an interrupted state's general reference is with the frame
 
-bool preempted() { return preemption_check && preemption_check(); }
+bool preempted()
+{
+    return preemption_check && preemption_check();
+}
 
 /// Leaves the type as a mere memory: the count goes to zero, and whoever changes the type has to flush what is older.
 void retire(Frame& f, PageType type)
@@ -123,8 +126,8 @@ Result<void> take_entries(Owner& owner, Mfn table, unsigned level, u32& progress
     return {};
 }
 
-/// Puts the hypervisor's part into a root. The M2P becomes visible when the root is loaded as a kernel's (roots.cpp), or at
-/// once for a domain that keeps it from its user roots.
+/// Puts the hypervisor's part into a root. The M2P becomes visible when the root is loaded as a kernel's (roots.cpp),
+/// or at once for a domain that keeps it from its user roots.
 void fill_hypervisor_slots(const Owner& owner, Mfn table)
 {
     u64* entries = machine::map<u64>(table);
@@ -234,7 +237,8 @@ bool resume_invalidation(Frame& f)
     return invalidate(f, type, f.progress, StateRef::held);
 }
 
-/// Takes a table off the list of unfinished ones. @return null if it is empty; `others_at_work` tells if others have taken some
+/// Takes a table off the list of unfinished ones. @return null if it is empty; `others_at_work` tells if others have
+/// taken some
 Frame* take_unfinished(Owner& owner, bool& others_at_work)
 {
     LockGuard guard(owner.lock);
@@ -281,7 +285,8 @@ void put_type_slowly(Mfn mfn)
                 return;
             continue;
         }
-        if (atomic_compare_exchange(&f.type_info, seen, type_bits::of(type) | type_bits::busy | type_bits::invalidating | 1))
+        if (atomic_compare_exchange(&f.type_info, seen,
+                                    type_bits::of(type) | type_bits::busy | type_bits::invalidating | 1))
             return put_last(f, type);
     }
 }
@@ -330,7 +335,8 @@ void abandon_validation(Mfn mfn)
     if (!(seen & type_bits::partial) || (seen & type_bits::invalidating))
         return;
     const PageType type = type_bits::type(seen);
-    if (atomic_compare_exchange(&f.type_info, seen, type_bits::of(type) | type_bits::busy | type_bits::invalidating | 1))
+    if (atomic_compare_exchange(&f.type_info, seen,
+                                type_bits::of(type) | type_bits::busy | type_bits::invalidating | 1))
         invalidate(f, type, f.progress, StateRef::held);
 }
 

@@ -1,13 +1,14 @@
 // Types of frames: how a frame becomes a page table, a descriptor page or a writable page, and ceases to be one.
 //
-// The argument. A frame's type can change only while its type count is zero, and a count above zero means that somebody uses
-// it as that type: so no frame is ever a page table and mapped writable. Validation reads the whole content and takes the
-// references that each entry stands for; invalidation gives them back.
+// The argument. A frame's type can change only while its type count is zero, and a count above zero means that somebody
+// uses it as that type: so no frame is ever a page table and mapped writable. Validation reads the whole content and
+// takes the references that each entry stands for; invalidation gives them back.
 //
-// Validation and invalidation of levels 2 to 4 can take long. When the preemption check says so, a table becomes *partial*:
-// the state itself owns one type reference and one general reference, and `progress` says that entries [0, progress) hold
-// theirs.
-//  * On the way up, get_type() returns Preempted; its caller has taken nothing, and whoever asks next for the same type goes
+// Validation and invalidation of levels 2 to 4 can take long. When the preemption check says so, a table becomes
+// *partial*: the state itself owns one type reference and one general reference, and `progress` says that entries [0,
+// progress) hold theirs.
+//  * On the way up, get_type() returns Preempted; its caller has taken nothing, and whoever asks next for the same type
+//  goes
 //    on from there and inherits the reference.
 //  * On the way down, put_type() has done its duty as far as its caller is concerned: the table waits in its owner's
 //    `unfinished` list, and finish_pending() goes on. A hypercall that may have put tables ends with finish_pending().

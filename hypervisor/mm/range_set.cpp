@@ -90,7 +90,7 @@ Result<void> RangeSet::remove(u64 first, u64 last)
     u32 i = first_ending_at_or_after(first);
     while (i < count_ && ranges_[i].first <= last) {
         const Range old = ranges_[i];
-        const bool keeps_head = old.first < first, keeps_tail = old.last > last;
+        const bool keeps_head = old.first<first, keeps_tail = old.last> last;
         if (keeps_head && keeps_tail) {
             for (u32 j = count_; j > i + 1; --j)
                 ranges_[j] = ranges_[j - 1];

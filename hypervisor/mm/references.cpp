@@ -65,7 +65,10 @@ Result<void> get_writable_page(Owner& owner, Mfn mfn)
     return {};
 }
 
-void put_writable_page(Mfn mfn) { put_page_and_type(mfn); }
+void put_writable_page(Mfn mfn)
+{
+    put_page_and_type(mfn);
+}
 
 Result<void> share_hypervisor_frame(Owner& owner, Mfn mfn, Writable writable)
 {
@@ -103,7 +106,8 @@ Result<void> try_unshare_hypervisor_frame(Owner& owner, Mfn mfn)
     do {
         if ((seen & count_bits::count_mask) != 1 || !(seen & count_bits::allocated) || f.owner != owner.id)
             return Error::Busy;
-    } while (!atomic_compare_exchange(&f.count_info, seen, count_bits::ram | count_bits::hypervisor | count_bits::stale));
+    } while (
+        !atomic_compare_exchange(&f.count_info, seen, count_bits::ram | count_bits::hypervisor | count_bits::stale));
     f.tlb_stamp = machine::tlb_clock();
     f.type_info = 0;
     f.owner = domid_none;

@@ -1,7 +1,7 @@
 // References to frames: as long as one is held, the frame keeps its owner and is not freed.
 //
-// PageRef holds a general reference, TypeRef a general and a type reference together. Both are move-only and give back what
-// they hold; release() hands that duty to someone who keeps the frame number (a page-table entry, a vCPU).
+// PageRef holds a general reference, TypeRef a general and a type reference together. Both are move-only and give back
+// what they hold; release() hands that duty to someone who keeps the frame number (a page-table entry, a vCPU).
 #pragma once
 
 #include "hypervisor/base/result.hpp"
@@ -140,8 +140,8 @@ void put_writable_page(Mfn mfn);
 
 enum class Writable : u8 { no, yes };
 
-/// Lets `owner` map a frame from allocate_frame(): it appears as owned by the domain, but is not counted in its pages. The
-/// frame stays the hypervisor's: whoever shared it frees it, once nobody can refer to it any more.
+/// Lets `owner` map a frame from allocate_frame(): it appears as owned by the domain, but is not counted in its pages.
+/// The frame stays the hypervisor's: whoever shared it frees it, once nobody can refer to it any more.
 /// @return Invalid  the owner is dying
 Result<void> share_hypervisor_frame(Owner& owner, Mfn mfn, Writable writable);
 /// Takes back the right to map it. Those who refer to it still may: it may be freed when drained(owner).

@@ -11,8 +11,9 @@ namespace xylem::mm {
 /// @return Invalid  not the owner's, or given back before
 Result<void> give_back(Owner& owner, Mfn mfn);
 
-/// Takes away from its owner a frame that nobody refers to but by its being allocated, with its type forgotten (XSA-214).
-/// It is then nobody's, but its place in the owner's allotment stays taken: restore_frames() or give_up_room() must follow.
+/// Takes away from its owner a frame that nobody refers to but by its being allocated, with its type forgotten
+/// (XSA-214). It is then nobody's, but its place in the owner's allotment stays taken: restore_frames() or
+/// give_up_room() must follow.
 /// @return Invalid  not the owner's, the hypervisor's, or still referred to
 Result<void> steal(Owner& owner, Mfn mfn);
 /// Gives a frame, or run, that is nobody's to `owner`, as allocated, in a place that steal() has left.

@@ -71,7 +71,10 @@ Result<void> take_root(Owner& owner, Mfn mfn, RootUse use)
     return {};
 }
 
-void put_root(Mfn mfn) { put_page_and_type(mfn); }
+void put_root(Mfn mfn)
+{
+    put_page_and_type(mfn);
+}
 
 Result<void> relinquish(Owner& owner)
 {

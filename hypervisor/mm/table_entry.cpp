@@ -1,8 +1,8 @@
 // Entries of levels 2 to 4, and linear ones among them.
 //
-// A linear entry points to a table of the level that it stands in, read-only, so that the guest sees its own page tables as
-// data. Into its own table it holds nothing. Another table must have no linear entries itself, and the table that has the entry
-// must be no such target: else a ring of tables could keep itself alive (XSA-240).
+// A linear entry points to a table of the level that it stands in, read-only, so that the guest sees its own page
+// tables as data. Into its own table it holds nothing. Another table must have no linear entries itself, and the table
+// that has the entry must be no such target: else a ring of tables could keep itself alive (XSA-240).
 
 #include "hypervisor/mm/table_entry.hpp"
 

@@ -1,5 +1,5 @@
-// What an entry of levels 2 to 4 holds: a general and a type reference on the table of the next level, or, if the entry is
-// linear, on a table of its own level.
+// What an entry of levels 2 to 4 holds: a general and a type reference on the table of the next level, or, if the entry
+// is linear, on a table of its own level.
 #pragma once
 
 #include "hypervisor/mm/entry_rules.hpp"

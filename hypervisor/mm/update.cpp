@@ -1,6 +1,6 @@
-// Updates of entries. The order is always: take what the new entry holds, exchange the entries, give back what the old one
-// held. The table itself is kept in its type by a type reference meanwhile, and the exchange is a compare-exchange, so that
-// two processors that change one entry each give back just what they replaced.
+// Updates of entries. The order is always: take what the new entry holds, exchange the entries, give back what the old
+// one held. The table itself is kept in its type by a type reference meanwhile, and the exchange is a compare-exchange,
+// so that two processors that change one entry each give back just what they replaced.
 
 #include "hypervisor/mm/update.hpp"
 
@@ -18,8 +18,8 @@ constexpr u64 hardware_bits = pte::accessed | pte::dirty;
 
 enum class Exchanged : u8 { yes, no };
 
-/// Puts `value` in the place of `old`. The hardware may set A and D in between: that changes nothing about what the entry
-/// holds. @return no  somebody else has changed the entry; `old` is what it is now
+/// Puts `value` in the place of `old`. The hardware may set A and D in between: that changes nothing about what the
+/// entry holds. @return no  somebody else has changed the entry; `old` is what it is now
 Exchanged exchange_entry(u64* entry, u64& old, u64 value, AccessedDirty accessed_dirty)
 {
     const u64 expected = old;
@@ -32,7 +32,10 @@ Exchanged exchange_entry(u64* entry, u64& old, u64 value, AccessedDirty accessed
     }
 }
 
-bool only_free_bits_differ(u64 old, u64 value) { return is_present(old) && ((old ^ value) & ~freely_changeable) == 0; }
+bool only_free_bits_differ(u64 old, u64 value)
+{
+    return is_present(old) && ((old ^ value) & ~freely_changeable) == 0;
+}
 
 /// @return Busy  somebody else changes the entry at the same time
 Result<void> modify_l1(const Parties& parties, u64* entry, u64 value, AccessedDirty accessed_dirty)
@@ -79,8 +82,8 @@ private:
     bool held_ = false;
 };
 
-Result<void> modify_table(Owner& owner, Mfn table, unsigned level, unsigned index, u64 value, AccessedDirty accessed_dirty,
-                          FlushNeeded& flush)
+Result<void> modify_table(Owner& owner, Mfn table, unsigned level, unsigned index, u64 value,
+                          AccessedDirty accessed_dirty, FlushNeeded& flush)
 {
     if (is_hypervisor_slot(level, index))
         return Error::Invalid;
@@ -131,7 +134,8 @@ constexpr unsigned index_in_page(MachineAddress address)
 }
 
 /// The common case: an entry of an L1 table, which is RAM.
-inline Result<void> update_l1(const Parties& parties, Mfn table, unsigned index, u64 value, AccessedDirty accessed_dirty)
+inline Result<void> update_l1(const Parties& parties, Mfn table, unsigned index, u64 value,
+                              AccessedDirty accessed_dirty)
 {
     const HeldTable held(parties.tables, table, PageType::l1, Known::to_be_ram);
     if (!held.held()) [[unlikely]]
@@ -156,7 +160,8 @@ class HeldL1Entry {
 public:
     HeldL1Entry(const Owner& owner, MachineAddress address)
         : table_(owner, mfn_of(address), PageType::l1), address_(address)
-    {}
+    {
+    }
     bool held() const { return table_.held() && address_.value % sizeof(u64) == 0; }
     u64* operator*() const { return machine::map<u64>(address_); }
 
@@ -213,7 +218,8 @@ Result<Mfn> page_table_behind(Owner& owner, MachineAddress root, VirtualAddress 
     if (!is_present(entry) || (entry & pte::writable) || !is_ram(mfn))
         return Error::Invalid;
     const u64 type_info = atomic_load(&frame(mfn).type_info);
-    if (type_bits::type(type_info) != PageType::l1 || !(type_info & type_bits::validated) || frame(mfn).owner != owner.id)
+    if (type_bits::type(type_info) != PageType::l1 || !(type_info & type_bits::validated) ||
+        frame(mfn).owner != owner.id)
         return Error::Invalid;
     return mfn;
 }

@@ -1,4 +1,5 @@
-// Changing page-table entries that the hardware may be using: take what the new entry needs, write it, give back the old.
+// Changing page-table entries that the hardware may be using: take what the new entry needs, write it, give back the
+// old.
 #pragma once
 
 #include "hypervisor/abi/x86_64/pte.hpp"
@@ -14,15 +15,16 @@ enum class AccessedDirty : u8 { replace, preserve };
 /// What an update of an entry asks of its caller.
 enum class FlushNeeded : u8 { none, all_of_owner };
 
-/// Writes one entry of whatever `entry` lies in, as mmu_update does: a page table of any level, or a plain page. Sets `flush` if
-/// it has changed what processors may have cached of the tables' structure.
+/// Writes one entry of whatever `entry` lies in, as mmu_update does: a page table of any level, or a plain page. Sets
+/// `flush` if it has changed what processors may have cached of the tables' structure.
 /// @return Invalid, NotPermitted, Busy, Access  refused, with nothing changed
 ///         Preempted  call again with the same arguments, after finish_pending()
 Result<void> update_entry(const Parties& parties, MachineAddress entry, u64 value, AccessedDirty accessed_dirty,
                           FlushNeeded& flush);
 
 /// Writes entry `index` of the validated L1 table `table`. @return as update_entry(); Invalid if it is no L1
-Result<void> update_l1_entry(const Parties& parties, Mfn table, unsigned index, u64 value, AccessedDirty accessed_dirty);
+Result<void> update_l1_entry(const Parties& parties, Mfn table, unsigned index, u64 value,
+                             AccessedDirty accessed_dirty);
 
 /// Where the L1 entry for a guest address stands, by a walk from `root`. @return Invalid  there is no L1 table for it
 Result<MachineAddress> find_l1_entry(MachineAddress root, VirtualAddress address);
@@ -38,9 +40,9 @@ Result<void> emulate_pte_write(Owner& owner, Mfn table, unsigned offset, u64 old
 
 // ---- For grants: entries that map another domain's frame by right of a grant
 
-/// Writes into the L1 entry at `entry`, in a table of `tables`, a mapping of `mfn`, and gives back what stood there. The
-/// caller leaves to the entry a general reference on `mfn`, and a writable type reference if `flags` has pte::writable.
-/// The forced bits (user, kernel mark, global) are added as for any entry of the guest.
+/// Writes into the L1 entry at `entry`, in a table of `tables`, a mapping of `mfn`, and gives back what stood there.
+/// The caller leaves to the entry a general reference on `mfn`, and a writable type reference if `flags` has
+/// pte::writable. The forced bits (user, kernel mark, global) are added as for any entry of the guest.
 /// @return Invalid  misaligned, or not in an L1 table of `tables`: the references stay with the caller
 Result<void> write_grant_entry(Owner& tables, MachineAddress entry, Mfn mfn, u64 flags);
 /// Replaces the entry, if it still maps `mfn` with just this writability, by `replacement` (0, or an entry that stood

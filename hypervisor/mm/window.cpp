@@ -40,7 +40,8 @@ Result<u64*> create_window(Owner& owner, unsigned index, Mfn shared_gdt)
     u64* window = l1 + index % windows_per_table * window_entries;
     for (unsigned i = 0; i < window_gdt_pages; ++i)
         machine::write_pte(window + i, address_of(zero_frame()).value | page_flags);
-    machine::write_pte(window + abi::first_reserved_gdt_page, address_of(shared_gdt).value | page_flags | pte::writable);
+    machine::write_pte(window + abi::first_reserved_gdt_page,
+                       address_of(shared_gdt).value | page_flags | pte::writable);
     return window;
 }
 

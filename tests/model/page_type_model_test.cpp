@@ -1,5 +1,6 @@
-// Random requests to the memory manager, and after each one: did it answer as the brute-force specification does, are all types
-// and counts and entries the same, does the audit find nothing, and could no page table be written through any TLB.
+// Random requests to the memory manager, and after each one: did it answer as the brute-force specification does, are
+// all types and counts and entries the same, does the audit find nothing, and could no page table be written through
+// any TLB.
 //
 // XYLEM_SEED=n repeats one run; XYLEM_RUNS=n sets how many there are.
 
@@ -56,12 +57,18 @@ public:
         session_.machine.preempt_every(one_in(3) ? 1 + pick(6) : 0);
         switch (pick(12)) {
         case 0:
-        case 1: return pin();
-        case 2: return unpin();
-        case 3: return root();
-        case 4: return writable();
-        case 5: return one_in(4) ? give_back() : update();
-        default: return update();
+        case 1:
+            return pin();
+        case 2:
+            return unpin();
+        case 3:
+            return root();
+        case 4:
+            return writable();
+        case 5:
+            return one_in(4) ? give_back() : update();
+        default:
+            return update();
         }
     }
 
@@ -71,7 +78,8 @@ public:
         for (Mfn mfn : frames_)
             text += difference(mfn);
         for (Mfn mfn : frames_)
-            if (mm::type_count(mfn) && mm::is_page_table(mm::page_type(mfn)) && session_.machine.may_be_written_through_tlb(mfn))
+            if (mm::type_count(mfn) && mm::is_page_table(mm::page_type(mfn)) &&
+                session_.machine.may_be_written_through_tlb(mfn))
                 text += "a page table may be written through a TLB\n";
         return text;
     }
@@ -109,7 +117,7 @@ private:
             flags |= pte::writable;
         if (one_in(2))
             flags |= pte::user;
-        constexpr u64 rare[] = {pte::write_through, pte::cache_disable, pte::page_size, pte::global,    pte::dirty,
+        constexpr u64 rare[] = {pte::write_through, pte::cache_disable, pte::page_size, pte::global,   pte::dirty,
                                 pte::no_execute,    pte::guest_kernel,  u64{1} << 9,    pte::accessed, u64{1} << 60};
         if (one_in(3))
             flags |= rare[pick(10)];
@@ -118,7 +126,9 @@ private:
 
     static std::string told(const char* what, bool got, bool wanted)
     {
-        return std::string(what) + (got == wanted ? "" : got ? ": ACCEPTED, but should be refused" : ": REFUSED, but should be accepted");
+        return std::string(what) + (got == wanted ? ""
+                                    : got         ? ": ACCEPTED, but should be refused"
+                                                  : ": REFUSED, but should be accepted");
     }
 
     std::string pin()
@@ -203,8 +213,8 @@ private:
         return mfn;
     }
 
-    /// A validation that fails midway leaves the forced bits in the entries that it has passed: those of pages that are no
-    /// table are taken over, anything else is a difference.
+    /// A validation that fails midway leaves the forced bits in the entries that it has passed: those of pages that are
+    /// no table are taken over, anything else is a difference.
     std::string adopt_forced_bits()
     {
         constexpr u64 forced = pte::user | pte::accessed | pte::global | pte::guest_kernel;
@@ -230,7 +240,8 @@ private:
         std::string text;
         const auto differ = [&](const char* what, u64 got, u64 wanted) {
             if (got != wanted)
-                text += std::string(what) + " is " + std::to_string(got) + ", should be " + std::to_string(wanted) + "\n";
+                text +=
+                    std::string(what) + " is " + std::to_string(got) + ", should be " + std::to_string(wanted) + "\n";
         };
         differ("reference count", mm::reference_count(mfn), static_cast<u64>(page.references));
         differ("type count", mm::type_count(mfn), static_cast<u64>(page.types));

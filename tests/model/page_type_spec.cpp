@@ -9,7 +9,10 @@ constexpr u64 p = 1, writable = 2, user = 4, pwt = 8, pcd = 16, accessed = 32, p
 constexpr u64 kernel_mark = u64{1} << 52;
 constexpr u64 frame_bits = 0x000ffffffffff000;
 
-u64 target(u64 entry) { return (entry & frame_bits) >> 12; }
+u64 target(u64 entry)
+{
+    return (entry & frame_bits) >> 12;
+}
 u64 stored_l1(u64 entry)
 {
     if (!(entry & user))
@@ -17,7 +20,10 @@ u64 stored_l1(u64 entry)
     return entry & kernel_mark ? entry : entry | global;
 }
 
-u64 stored_table_entry(u64 entry, unsigned level) { return entry | user | (level == 4 ? accessed : 0); }
+u64 stored_table_entry(u64 entry, unsigned level)
+{
+    return entry | user | (level == 4 ? accessed : 0);
+}
 
 /// A present entry that goes on to map the same frame with the same rights may change its other flags without a check.
 bool is_same_mapping(u64 old, u64 value, unsigned level)
@@ -28,7 +34,10 @@ bool is_same_mapping(u64 old, u64 value, unsigned level)
     return ((old ^ value) & decisive) == 0;
 }
 
-bool ours(unsigned level, unsigned index) { return level == 4 && index >= 256 && index <= 271; }
+bool ours(unsigned level, unsigned index)
+{
+    return level == 4 && index >= 256 && index <= 271;
+}
 
 }
 
@@ -208,7 +217,10 @@ bool Spec::take_root(int owner, u64 mfn)
     return false;
 }
 
-void Spec::put_root(u64 mfn) { put(mfn); }
+void Spec::put_root(u64 mfn)
+{
+    put(mfn);
+}
 
 bool Spec::take_writable(int owner, u64 mfn)
 {
@@ -219,7 +231,10 @@ bool Spec::take_writable(int owner, u64 mfn)
     return false;
 }
 
-void Spec::put_writable(u64 mfn) { put(mfn); }
+void Spec::put_writable(u64 mfn)
+{
+    put(mfn);
+}
 
 bool Spec::give_back(int owner, u64 mfn)
 {

@@ -22,7 +22,8 @@ FakeGuest::~FakeGuest()
 {
     end();
     if (!mm::drained(owner)) {
-        std::fprintf(stderr, "the guest's frames did not drain: %llu left\n", static_cast<unsigned long long>(owner.total_pages));
+        std::fprintf(stderr, "the guest's frames did not drain: %llu left\n",
+                     static_cast<unsigned long long>(owner.total_pages));
         std::abort();
     }
     mm::free_frame(owner.perdomain_l3);

@@ -21,7 +21,10 @@ inline void PrintTo(const Result<void>& result, std::ostream* out)
 {
     *out << (result.ok() ? "ok" : "error ") << (result.ok() ? 0 : static_cast<int>(result.error()));
 }
-inline void PrintTo(Mfn mfn, std::ostream* out) { *out << "mfn 0x" << std::hex << mfn.value << std::dec; }
+inline void PrintTo(Mfn mfn, std::ostream* out)
+{
+    *out << "mfn 0x" << std::hex << mfn.value << std::dec;
+}
 
 }
 
@@ -33,8 +36,14 @@ inline constexpr u64 table_flags = pte::present | pte::writable | pte::user | pt
 inline constexpr u64 rw = pte::present | pte::writable | pte::user | pte::accessed | pte::dirty;
 inline constexpr u64 ro = pte::present | pte::user | pte::accessed | pte::dirty;
 
-constexpr u64 entry_for(Mfn mfn, u64 flags) { return address_of(mfn).value | flags; }
-constexpr MachineAddress entry_address(Mfn table, unsigned index) { return address_of(table) + index * sizeof(u64); }
+constexpr u64 entry_for(Mfn mfn, u64 flags)
+{
+    return address_of(mfn).value | flags;
+}
+constexpr MachineAddress entry_address(Mfn table, unsigned index)
+{
+    return address_of(table) + index * sizeof(u64);
+}
 
 /// What an error was, with Preempted calls repeated until they are done.
 template <typename Call> Result<void> to_the_end(mm::Owner& owner, Call call)

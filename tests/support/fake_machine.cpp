@@ -100,7 +100,10 @@ void FakeMachine::note_pte_write(u64* entry, u64 before, u64 after)
 {
     std::lock_guard guard(mutex_);
     const auto offset = reinterpret_cast<u8*>(entry) - machine::direct_map;
-    note({.kind = Event::Kind::pte_write, .entry = MachineAddress(static_cast<u64>(offset)), .before = before, .after = after});
+    note({.kind = Event::Kind::pte_write,
+          .entry = MachineAddress(static_cast<u64>(offset)),
+          .before = before,
+          .after = after});
     // Only L1 entries map pages; a writable entry of a higher level permits, but does not map.
     constexpr u64 writable = abi::pte::present | abi::pte::writable;
     const bool in_l1 = mm::page_type(Mfn(static_cast<u64>(offset) >> page_shift)) == mm::PageType::l1;
@@ -123,7 +126,10 @@ bool FakeMachine::may_be_written_through_tlb(Mfn mfn) const
     return false;
 }
 
-void FakeMachine::run_as(CpuId cpu) { running_cpu = cpu; }
+void FakeMachine::run_as(CpuId cpu)
+{
+    running_cpu = cpu;
+}
 
 void FakeMachine::preempt_every(unsigned n)
 {
@@ -193,7 +199,8 @@ Session::Session() : machine(FakeMachine::get())
 Session::~Session()
 {
     if (machine.unchecked_accesses()) {
-        std::fprintf(stderr, "guest memory was touched %u times at addresses that no guest may name\n", machine.unchecked_accesses());
+        std::fprintf(stderr, "guest memory was touched %u times at addresses that no guest may name\n",
+                     machine.unchecked_accesses());
         std::abort();
     }
     const u64 free = mm::free_frame_count();
@@ -248,13 +255,22 @@ bool read_word_safely(const u64* address, u64& value)
     return true;
 }
 
-void flush_tlb(CpuMask cpus) { FakeMachine::get().flush(cpus); }
+void flush_tlb(CpuMask cpus)
+{
+    FakeMachine::get().flush(cpus);
+}
 void flush_tlb_page(CpuMask cpus, VirtualAddress address)
 {
     FakeMachine::get().note({.kind = Event::Kind::flush_page, .targets = cpus, .address = address.value});
 }
-u32 tlb_clock() { return FakeMachine::get().clock(); }
-CpuMask stale_cpus(CpuMask cpus, u32 stamp) { return FakeMachine::get().stale(cpus, stamp); }
+u32 tlb_clock()
+{
+    return FakeMachine::get().clock();
+}
+CpuMask stale_cpus(CpuMask cpus, u32 stamp)
+{
+    return FakeMachine::get().stale(cpus, stamp);
+}
 
 void write_pte(u64* entry, u64 value)
 {
@@ -271,25 +287,58 @@ bool compare_exchange_pte(u64* entry, u64& expected, u64 desired)
     return true;
 }
 
-void flush_cache(const void*, u64) { FakeMachine::get().note({.kind = Event::Kind::cache_flush}); }
-void flush_all_caches() { FakeMachine::get().note({.kind = Event::Kind::cache_flush}); }
+void flush_cache(const void*, u64)
+{
+    FakeMachine::get().note({.kind = Event::Kind::cache_flush});
+}
+void flush_all_caches()
+{
+    FakeMachine::get().note({.kind = Event::Kind::cache_flush});
+}
 void load_root(MachineAddress root)
 {
     FakeMachine::get().note({.kind = Event::Kind::load_root, .address = root.value});
     FakeMachine::get().flush(CpuMask::of(test::running_cpu));
 }
 
-CpuId this_cpu() { return test::running_cpu; }
-unsigned cpu_count() { return FakeMachine::get().cpu_count(); }
-void kick(CpuId cpu) { FakeMachine::get().note({.kind = Event::Kind::kick, .targets = CpuMask::of(cpu)}); }
-void request_schedule(CpuId cpu) { FakeMachine::get().note({.kind = Event::Kind::descheduled, .targets = CpuMask::of(cpu)}); }
+CpuId this_cpu()
+{
+    return test::running_cpu;
+}
+unsigned cpu_count()
+{
+    return FakeMachine::get().cpu_count();
+}
+void kick(CpuId cpu)
+{
+    FakeMachine::get().note({.kind = Event::Kind::kick, .targets = CpuMask::of(cpu)});
+}
+void request_schedule(CpuId cpu)
+{
+    FakeMachine::get().note({.kind = Event::Kind::descheduled, .targets = CpuMask::of(cpu)});
+}
 
-Nanoseconds now() { return FakeMachine::get().now(); }
-u64 tsc() { return static_cast<u64>(FakeMachine::get().now().value); }
-void arm_timer(Nanoseconds deadline) { FakeMachine::get().arm(deadline); }
-void disarm_timer() { FakeMachine::get().arm({}); }
+Nanoseconds now()
+{
+    return FakeMachine::get().now();
+}
+u64 tsc()
+{
+    return static_cast<u64>(FakeMachine::get().now().value);
+}
+void arm_timer(Nanoseconds deadline)
+{
+    FakeMachine::get().arm(deadline);
+}
+void disarm_timer()
+{
+    FakeMachine::get().arm({});
+}
 
-void write_log(int, const char* text, size_t length) { FakeMachine::get().log_lines().emplace_back(text, length); }
+void write_log(int, const char* text, size_t length)
+{
+    FakeMachine::get().log_lines().emplace_back(text, length);
+}
 
 void panic(const char* text)
 {
@@ -338,6 +387,9 @@ void lock_released(LockRank rank)
 
 namespace xylem::hypercall {
 
-bool should_preempt() { return test::FakeMachine::get().should_preempt(); }
+bool should_preempt()
+{
+    return test::FakeMachine::get().should_preempt();
+}
 
 }

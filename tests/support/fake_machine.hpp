@@ -1,8 +1,8 @@
-// The machine behind the seam, for tests of the core on the host: RAM in one mapping, processors that are threads or take turns,
-// a TLB model, and a record of everything that hardware or other processors could have noticed, in order.
+// The machine behind the seam, for tests of the core on the host: RAM in one mapping, processors that are threads or
+// take turns, a TLB model, and a record of everything that hardware or other processors could have noticed, in order.
 //
-// The core has one set of globals, as the hypervisor has; so there is one fake machine in a test program, made at first use,
-// and each test leaves it as it found it: a Session checks that all frames have come back.
+// The core has one set of globals, as the hypervisor has; so there is one fake machine in a test program, made at first
+// use, and each test leaves it as it found it: a Session checks that all frames have come back.
 #pragma once
 
 #include "hypervisor/base/bits.hpp"
@@ -21,11 +21,11 @@ namespace xylem::test {
 /// Something that happened at the seam.
 struct Event {
     enum class Kind { pte_write, flush, flush_page, load_root, load_ldt, kick, cache_flush, descheduled } kind;
-    CpuId cpu{};          ///< that did it
-    MachineAddress entry{}; ///< pte_write: where
+    CpuId cpu{};               ///< that did it
+    MachineAddress entry{};    ///< pte_write: where
     u64 before = 0, after = 0; ///< pte_write
-    CpuMask targets{};    ///< flush, flush_page, kick
-    u64 address = 0;      ///< flush_page, load_root, load_ldt
+    CpuMask targets{};         ///< flush, flush_page, kick
+    u64 address = 0;           ///< flush_page, load_root, load_ldt
 };
 
 class FakeMachine {
@@ -42,8 +42,8 @@ public:
     std::vector<Event> pte_writes() const;
     unsigned count(Event::Kind kind) const;
 
-    // ---- The TLB model: every writable mapping that has been replaced may still be in the TLB of every processor, until that
-    // processor flushes.
+    // ---- The TLB model: every writable mapping that has been replaced may still be in the TLB of every processor,
+    // until that processor flushes.
     bool may_be_written_through_tlb(Mfn mfn) const;
     bool may_be_written_through_tlb(Mfn mfn, CpuId cpu) const;
 
@@ -96,7 +96,8 @@ private:
     unsigned unchecked_accesses_ = 0;
 };
 
-/// One test's use of the machine: a clean record, one processor, no preemption; at its end all frames must be free again.
+/// One test's use of the machine: a clean record, one processor, no preemption; at its end all frames must be free
+/// again.
 class Session {
 public:
     Session();

@@ -24,7 +24,10 @@ struct Audits : testing::Test {
     Mfn data;
 };
 
-TEST_F(Audits, ASoundMachineIsFoundSound) { EXPECT_EQ(guest.audit(), ""); }
+TEST_F(Audits, ASoundMachineIsFoundSound)
+{
+    EXPECT_EQ(guest.audit(), "");
+}
 
 TEST_F(Audits, APageTableMappedWritableIsFound)
 {

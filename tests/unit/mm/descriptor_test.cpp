@@ -10,7 +10,10 @@
 namespace xylem::test {
 namespace {
 
-constexpr u64 make(u32 low, u32 high) { return u64{high} << 32 | low; }
+constexpr u64 make(u32 low, u32 high)
+{
+    return u64{high} << 32 | low;
+}
 constexpr u32 present = 0x8000, segment = 0x1000, dpl3 = 0x6000, call_gate = 0xc00;
 
 std::optional<u64> checked(u64 descriptor)
@@ -29,7 +32,8 @@ TEST(Descriptors, WhatIsNotPresentIsLeftAlone)
 TEST(Descriptors, CodeAndDataBecomeRingThree)
 {
     EXPECT_EQ(checked(make(0xffff, present | segment | 0xb00)), make(0xffff, present | segment | 0xb00 | dpl3));
-    EXPECT_EQ(checked(make(0xffff, present | segment | 0x300 | 0x2000)), make(0xffff, present | segment | 0x300 | dpl3));
+    EXPECT_EQ(checked(make(0xffff, present | segment | 0x300 | 0x2000)),
+              make(0xffff, present | segment | 0x300 | dpl3));
 }
 
 TEST(Descriptors, TheSecondHalfOfACallGateIsLeftAlone)
@@ -48,9 +52,12 @@ TEST(Descriptors, SystemDescriptorsAreRefused)
 
 TEST(Descriptors, ACallGateKeepsItsPrivilegeInTheSelectorAndAlwaysFaults)
 {
-    EXPECT_EQ(checked(make(0xe0331234, 0xabcd0000 | present | dpl3 | call_gate)), make(0xe0331234, 0xabcd0000 | present | call_gate));
-    EXPECT_EQ(checked(make(0x00081234, present | call_gate)), make(0x000b1234, present | call_gate)) << "a guest selector";
-    EXPECT_EQ(checked(make(0x00040000, present | call_gate)), make(0x00070000, present | call_gate)) << "an LDT selector";
+    EXPECT_EQ(checked(make(0xe0331234, 0xabcd0000 | present | dpl3 | call_gate)),
+              make(0xe0331234, 0xabcd0000 | present | call_gate));
+    EXPECT_EQ(checked(make(0x00081234, present | call_gate)), make(0x000b1234, present | call_gate))
+        << "a guest selector";
+    EXPECT_EQ(checked(make(0x00040000, present | call_gate)), make(0x00070000, present | call_gate))
+        << "an LDT selector";
 }
 
 TEST(Descriptors, ACallGateIntoTheHypervisorIsRefused)

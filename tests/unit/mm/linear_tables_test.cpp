@@ -1,4 +1,5 @@
-// Linear page tables: entries that lead to a table of their own level, so that a guest sees its tables as data (NetBSD does).
+// Linear page tables: entries that lead to a table of their own level, so that a guest sees its tables as data (NetBSD
+// does).
 
 #include "tests/support/fake_guest.hpp"
 #include "tests/support/fake_machine.hpp"

@@ -48,7 +48,8 @@ TEST_F(PageTypes, UnpinningLeavesNothingBehind)
     }
 }
 
-// XSA-148, XSA-182: a frame in use as a page table cannot become writable, neither by a new mapping nor by RW on an old one.
+// XSA-148, XSA-182: a frame in use as a page table cannot become writable, neither by a new mapping nor by RW on an old
+// one.
 TEST_F(PageTypes, APageTableRefusesAWritableMapping)
 {
     const auto t = guest.tree();
@@ -91,7 +92,8 @@ TEST_F(PageTypes, ATableThatMapsItselfWritableIsRefused)
     EXPECT_TRUE(guest.pin(l1, PageType::l1).ok());
 }
 
-// A writable mapping that is gone from the tables may live on in a TLB: the flush comes before the frame becomes a table.
+// A writable mapping that is gone from the tables may live on in a TLB: the flush comes before the frame becomes a
+// table.
 TEST_F(PageTypes, AFormerlyWritablePageIsFlushedBeforeItBecomesATable)
 {
     const auto t = guest.tree();

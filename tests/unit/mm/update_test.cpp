@@ -134,7 +134,8 @@ TEST_F(Updates, ForbiddenFlagsOfEachLevelAreRefused)
     const Mfn tables[] = {t.l2, t.l3, t.l4};
     for (unsigned i = 0; i < 3; ++i)
         for (u64 flag : {pte::page_size, pte::write_through, pte::cache_disable, pte::global})
-            EXPECT_EQ(guest.update(tables[i], 9, entry_for(next[i], table_flags | flag)), Error::Invalid) << i << " " << flag;
+            EXPECT_EQ(guest.update(tables[i], 9, entry_for(next[i], table_flags | flag)), Error::Invalid)
+                << i << " " << flag;
     EXPECT_EQ(guest.audit(), "");
 }
 
@@ -306,7 +307,8 @@ TEST_F(Updates, AWriteToReadOnlyMappedL1IsFoundByTheWalk)
     ASSERT_TRUE(guest.update(t.l1, 6, entry_for(t.l2, ro)).ok());
     const MachineAddress root = address_of(t.l4);
     EXPECT_EQ(mm::page_table_behind(guest.owner, root, VirtualAddress(address)).take(), t.l1);
-    EXPECT_FALSE(mm::page_table_behind(guest.owner, root, VirtualAddress(6 << page_shift)).ok()) << "an L2 is never written";
+    EXPECT_FALSE(mm::page_table_behind(guest.owner, root, VirtualAddress(6 << page_shift)).ok())
+        << "an L2 is never written";
     EXPECT_FALSE(mm::page_table_behind(guest.owner, root, VirtualAddress(7 << page_shift)).ok());
     EXPECT_FALSE(mm::page_table_behind(guest.owner, root, VirtualAddress(u64{1} << 39)).ok());
 }

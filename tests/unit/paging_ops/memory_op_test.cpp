@@ -11,17 +11,22 @@ namespace xylem::test {
 namespace {
 
 using abi::MemoryCmd;
-constexpr i64 einval = -22, eperm = -1, esrch = -3, enosys = -38, eacces = -13, efault = -14, enomem = -12, eopnotsupp = -95;
+constexpr i64 einval = -22, eperm = -1, esrch = -3, enosys = -38, eacces = -13, efault = -14, enomem = -12,
+              eopnotsupp = -95;
 
 struct MemoryOps : testing::Test {
     Session session;
     PagingDomain dom0{0, Privilege::control}, guest{1};
 
-    static abi::MemoryReservation reservation(std::vector<u64>& list, u32 order = 0, u32 flags = 0, u16 domid = domid_self.value)
+    static abi::MemoryReservation reservation(std::vector<u64>& list, u32 order = 0, u32 flags = 0,
+                                              u16 domid = domid_self.value)
     {
         return {{list.empty() ? 0 : at(list[0])}, list.size(), order, flags, domid};
     }
-    i64 reserve(PagingDomain& caller, MemoryCmd command, abi::MemoryReservation r) { return caller.memory_op(command, at(r)); }
+    i64 reserve(PagingDomain& caller, MemoryCmd command, abi::MemoryReservation r)
+    {
+        return caller.memory_op(command, at(r));
+    }
 };
 
 TEST_F(MemoryOps, PopulatingGivesFramesAndTheirNumbers)
@@ -189,7 +194,8 @@ TEST_F(Exchanges, BadRequestsAreRefused)
 // XSA-212: the list of results was checked where it begins, and written where nr_exchanged points.
 TEST_F(Exchanges, NoHandleReachesTheHypervisor)
 {
-    constexpr u64 hole[] = {0xffff800000000000, 0xffff828000000000, 0xffff87fffffffff8, 0x0000800000000000, 0x00007fffffffffff};
+    constexpr u64 hole[] = {0xffff800000000000, 0xffff828000000000, 0xffff87fffffffff8, 0x0000800000000000,
+                            0x00007fffffffffff};
     for (u64 target : hole)
         for (u64 done : {u64{0}, u64{1}, u64{3}}) {
             populate(4);
@@ -213,8 +219,10 @@ TEST_F(MemoryOps, QuestionsAreAnsweredForThoseWhoMayAsk)
 {
     abi::MemoryDomain self{domid_self.value}, first{1}, nobody{77};
     EXPECT_EQ(guest.memory_op(MemoryCmd::maximum_ram_page, 0), static_cast<i64>(machine::max_mfn.value));
-    EXPECT_EQ(guest.memory_op(MemoryCmd::current_reservation, at(self)), static_cast<i64>(guest.domain.memory.total_pages));
-    EXPECT_EQ(guest.memory_op(MemoryCmd::current_reservation, at(first)), static_cast<i64>(guest.domain.memory.total_pages));
+    EXPECT_EQ(guest.memory_op(MemoryCmd::current_reservation, at(self)),
+              static_cast<i64>(guest.domain.memory.total_pages));
+    EXPECT_EQ(guest.memory_op(MemoryCmd::current_reservation, at(first)),
+              static_cast<i64>(guest.domain.memory.total_pages));
     EXPECT_EQ(dom0.memory_op(MemoryCmd::maximum_reservation, at(first)), 100000);
     EXPECT_EQ(dom0.memory_op(MemoryCmd::current_reservation, at(nobody)), esrch);
     abi::MemoryDomain zero{0};
@@ -283,7 +291,8 @@ TEST_F(MemoryOps, GrantFramesAreAcquiredByTools)
     abi::MemAcquireResource resource{1, abi::ResourceType::grant_table, 0, 2, 0, 0, {at(frames[0])}};
     EXPECT_EQ(dom0.memory_op(MemoryCmd::acquire_resource, at(resource)), 0);
     EXPECT_EQ(frames[1], guest.domain.grants.shared_frame(1).take().value);
-    EXPECT_EQ(dom0.mmu_update(dom0.l1_entry(0), entry_for(Mfn(frames[1]), rw), 3, 1), 0) << "they are mapped as the guest's";
+    EXPECT_EQ(dom0.mmu_update(dom0.l1_entry(0), entry_for(Mfn(frames[1]), rw), 3, 1), 0)
+        << "they are mapped as the guest's";
     EXPECT_EQ(dom0.mmu_update(dom0.l1_entry(0), 0), 0);
     resource.frame = 2;
     EXPECT_EQ(dom0.memory_op(MemoryCmd::acquire_resource, at(resource)), einval) << "beyond its limit of 3";
@@ -329,7 +338,8 @@ TEST_F(MemoryOps, NoArgumentReachesTheHypervisor)
                 (void)caller->memory_op(static_cast<MemoryCmd>(command), address);
         std::vector<u64> list(1);
         abi::MemoryReservation r{{address}, 1, 0, 0, domid_self.value};
-        for (MemoryCmd command : {MemoryCmd::increase_reservation, MemoryCmd::decrease_reservation, MemoryCmd::populate_physmap})
+        for (MemoryCmd command :
+             {MemoryCmd::increase_reservation, MemoryCmd::decrease_reservation, MemoryCmd::populate_physmap})
             EXPECT_EQ(reserve(guest, command, r), 0);
         (void)guest.call(hypercall::mmu_update, address, 2, address, domid_self.value);
         (void)guest.call(hypercall::mmuext_op, address, 2, address, domid_self.value);

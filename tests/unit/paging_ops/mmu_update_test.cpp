@@ -40,7 +40,8 @@ TEST_F(MmuUpdates, MachphysNotesTheGuestsNumberOfItsOwnFrame)
     EXPECT_EQ(guest.mmu_update(address_of(page), 1234, machphys), 0);
     EXPECT_EQ(mm::m2p[page.value], 1234u);
     EXPECT_EQ(guest.mmu_update(address_of(dom0.page()), 1, machphys), einval);
-    EXPECT_EQ(dom0.mmu_update(address_of(page), 1, machphys, (2U << 16) | domid_self.value), eperm) << "for other tables";
+    EXPECT_EQ(dom0.mmu_update(address_of(page), 1, machphys, (2U << 16) | domid_self.value), eperm)
+        << "for other tables";
 }
 
 TEST_F(MmuUpdates, AnUnknownCommandIsNotImplemented)
@@ -148,7 +149,10 @@ TEST_F(MmuUpdates, ALiveDirectorysChangeFlushesBeforeTheCallReturns)
 // ---- update_va_mapping
 
 struct VaMappings : MmuUpdates {
-    i64 update(u64 address, u64 value, u64 flags = 0) { return guest.call(hypercall::update_va_mapping, address, value, flags); }
+    i64 update(u64 address, u64 value, u64 flags = 0)
+    {
+        return guest.call(hypercall::update_va_mapping, address, value, flags);
+    }
 };
 
 TEST_F(VaMappings, TheEntryIsFoundByTheLiveTables)

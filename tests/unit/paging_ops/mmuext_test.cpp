@@ -54,9 +54,10 @@ TEST_F(MmuextOps, ThePrivilegedDomainPinsForOthers)
 
 TEST_F(MmuextOps, WhatActsOnTheCallersProcessorTakesNoOtherDomain)
 {
-    for (MmuextCmd command : {MmuextCmd::new_baseptr, MmuextCmd::new_user_baseptr, MmuextCmd::tlb_flush_local,
-                              MmuextCmd::invlpg_local, MmuextCmd::tlb_flush_multi, MmuextCmd::invlpg_multi,
-                              MmuextCmd::tlb_flush_all, MmuextCmd::invlpg_all, MmuextCmd::flush_cache, MmuextCmd::set_ldt})
+    for (MmuextCmd command :
+         {MmuextCmd::new_baseptr, MmuextCmd::new_user_baseptr, MmuextCmd::tlb_flush_local, MmuextCmd::invlpg_local,
+          MmuextCmd::tlb_flush_multi, MmuextCmd::invlpg_multi, MmuextCmd::tlb_flush_all, MmuextCmd::invlpg_all,
+          MmuextCmd::flush_cache, MmuextCmd::set_ldt})
         EXPECT_EQ(dom0.mmuext(command, 0, 0, 1), eperm) << static_cast<unsigned>(command);
 }
 
@@ -230,7 +231,9 @@ TEST_F(Descriptors, ABadGdtChangesNothing)
 TEST_F(Descriptors, OneDescriptorIsStoredInPlainAndDescriptorPagesOnly)
 {
     const Mfn page = descriptor_page();
-    const auto update = [&](MachineAddress where, u64 value) { return guest.call(hypercall::update_descriptor, where.value, value); };
+    const auto update = [&](MachineAddress where, u64 value) {
+        return guest.call(hypercall::update_descriptor, where.value, value);
+    };
     EXPECT_EQ(update(entry_address(page, 2), code & ~(u64{0x6000} << 32)), 0);
     EXPECT_EQ(machine::map<u64>(page)[2], code);
     ASSERT_EQ(set_gdt(page.value, 512), 0);
