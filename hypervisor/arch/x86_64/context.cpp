@@ -23,8 +23,9 @@ void bounce_failsafe(Vcpu& vcpu, GuestRegs& regs, const u16 (&wanted)[4]);
 
 namespace {
 
-/// Loads a data segment; a selector that faults leaves null there. @return whether it loaded.
-#define LOAD_SEGMENT(name)                                                                                             \
+/// load_NAME() loads a data segment; a selector that faults leaves null there. @return whether it loaded. read_NAME()
+/// reads it.
+#define SEGMENT(name)                                                                                                  \
     bool load_##name(u16 selector)                                                                                     \
     {                                                                                                                  \
         u32 ok;                                                                                                        \
@@ -41,36 +42,17 @@ namespace {
                      : "r"(selector)                                                                                   \
                      : "memory");                                                                                      \
         return ok;                                                                                                     \
+    }                                                                                                                  \
+    u16 read_##name()                                                                                                  \
+    {                                                                                                                  \
+        u16 selector;                                                                                                  \
+        asm volatile("mov %%" #name ", %0" : "=r"(selector));                                                          \
+        return selector;                                                                                               \
     }
-LOAD_SEGMENT(ds)
-LOAD_SEGMENT(es)
-LOAD_SEGMENT(fs)
-LOAD_SEGMENT(gs)
-
-u16 read_ds()
-{
-    u16 v;
-    asm volatile("mov %%ds, %0" : "=r"(v));
-    return v;
-}
-u16 read_es()
-{
-    u16 v;
-    asm volatile("mov %%es, %0" : "=r"(v));
-    return v;
-}
-u16 read_fs()
-{
-    u16 v;
-    asm volatile("mov %%fs, %0" : "=r"(v));
-    return v;
-}
-u16 read_gs()
-{
-    u16 v;
-    asm volatile("mov %%gs, %0" : "=r"(v));
-    return v;
-}
+SEGMENT(ds)
+SEGMENT(es)
+SEGMENT(fs)
+SEGMENT(gs)
 
 void save_segments(Vcpu& vcpu)
 {

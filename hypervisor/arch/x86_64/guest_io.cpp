@@ -20,21 +20,6 @@ constexpr u8 rtc_index_bits = 0x7f;
 
 SpinLock rtc_lock{LockRank::irq};
 
-u32 in(u16 port, unsigned bytes)
-{
-    return bytes == 1 ? in8(port) : bytes == 2 ? in16(port) : in32(port);
-}
-
-void out(u16 port, unsigned bytes, u32 value)
-{
-    if (bytes == 1)
-        out8(port, static_cast<u8>(value));
-    else if (bytes == 2)
-        out16(port, static_cast<u16>(value));
-    else
-        out32(port, value);
-}
-
 bool is_pci_address(u16 port, unsigned bytes)
 {
     return port == pci_address && bytes == 4;
@@ -128,7 +113,7 @@ u32 guest_in(Vcpu& vcpu, u16 port, unsigned bytes)
 {
     Domain& domain = *vcpu.domain;
     if (is_direct(domain, port, bytes))
-        return in(port, bytes);
+        return read_port(port, bytes);
     if (is_pci_address(port, bytes))
         return domain.pci_cf8;
     if (is_pci_data(port))
@@ -143,7 +128,7 @@ void guest_out(Vcpu& vcpu, u16 port, unsigned bytes, u32 value)
 {
     Domain& domain = *vcpu.domain;
     if (is_direct(domain, port, bytes))
-        return out(port, bytes, value);
+        return write_port(port, bytes, value);
     if (is_pci_address(port, bytes)) {
         domain.pci_cf8 = value;
         return;

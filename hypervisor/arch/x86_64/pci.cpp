@@ -38,21 +38,6 @@ volatile u8* config_memory(PciAddress which)
     return nullptr;
 }
 
-u32 read_port(u16 port, unsigned bytes)
-{
-    return bytes == 1 ? in8(port) : bytes == 2 ? in16(port) : in32(port);
-}
-
-void write_port(u16 port, unsigned bytes, u32 value)
-{
-    if (bytes == 1)
-        out8(port, static_cast<u8>(value));
-    else if (bytes == 2)
-        out16(port, static_cast<u16>(value));
-    else
-        out32(port, value);
-}
-
 }
 
 bool pci_make_reachable(PciAddress which)
