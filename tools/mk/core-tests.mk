@@ -5,10 +5,10 @@
 
 CORE_TEST_OBJ := $(BUILD)/obj/core-test
 CORE_TEST_LIB := $(BUILD)/lib/core-test.a
-CORE_TEST_SOURCES := $(CORE_SOURCES) $(wildcard tests/support/*.cpp)
+CORE_TEST_SOURCES := $(CORE_SOURCES) $(wildcard tests/support/fake_*.cpp)
 CORE_TEST_OBJECTS := $(patsubst %.cpp,$(CORE_TEST_OBJ)/%.o,$(CORE_TEST_SOURCES))
 # The core has no run-time checks of the library to link, and lays objects over raw frames.
-CORE_TEST_CXXFLAGS = -fno-strict-aliasing $(if $(filter tests/%,$<),,-fno-exceptions -fno-rtti)
+CORE_TEST_CXXFLAGS := -fno-exceptions -fno-rtti -fno-strict-aliasing
 
 $(CORE_TEST_OBJ)/%.o: %.cpp
 	@mkdir -p $(@D)
