@@ -12,8 +12,6 @@ namespace {
 const u64* m2p;
 u64 next_page, end_of_pages;
 
-constexpr u64 writable_pagetables = static_cast<u64>(abi::VmassistType::writable_pagetables);
-
 }
 
 void initialise_memory()

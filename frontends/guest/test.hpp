@@ -7,6 +7,10 @@
 
 #include "frontends/guest/guest.hpp"
 
+#include "hypervisor/abi/errno.hpp"
+
+#include <initializer_list>
+
 namespace xylem::guest {
 
 void fail(const char* file, int line, const char* what, i64 got, i64 wanted);
@@ -26,3 +30,13 @@ void finish_test();
             ::xylem::guest::fail(__FILE__, __LINE__, #got, got_value, wanted_value);                                   \
     } while (0)
 #define EXPECT_TRUE(condition) EXPECT(!!(condition), true)
+/// The hypervisor answered with this error, a name of abi::Errno.
+#define EXPECT_ERROR(got, name) EXPECT(got, -static_cast<::xylem::i64>(::xylem::abi::Errno::name))
+/// The fault of a TRY_INSTRUCTION, try_read or try_write.
+#define EXPECT_FAULT(fault, wanted_vector, wanted_error)                                                               \
+    do {                                                                                                               \
+        const ::xylem::guest::Fault fault_value = (fault);                                                             \
+        EXPECT(fault_value.faulted ? static_cast<::xylem::i64>(fault_value.vector) : -1, wanted_vector);               \
+        EXPECT(fault_value.error_code, wanted_error);                                                                  \
+    } while (0)
+#define EXPECT_NO_FAULT(fault) EXPECT_FAULT(fault, -1, 0)
