@@ -1,7 +1,7 @@
 // mmuext_op: operations on page tables that are not entry updates: pinning, base pointers, TLB, caches, the LDT.
 //
-// One function a sub-op. A sub-op completes, fails with nothing changed, or says Preempted: the guest then re-enters at the
-// first entry that is not done. (xen/include/public/xen.h, HYPERVISOR_mmuext_op; PV_ABI 3.8)
+// One function a sub-op. A sub-op completes, fails with nothing changed, or says Preempted: the guest then re-enters at
+// the first entry that is not done. (xen/include/public/xen.h, HYPERVISOR_mmuext_op; PV_ABI 3.8)
 
 #include "hypervisor/abi/x86_64/layout.hpp"
 #include "hypervisor/domain/vcpu_machine.hpp"
@@ -35,23 +35,9 @@ Result<void> pin_table(const Request& request, const MmuextOp& op, mm::PageType 
     return mm::pin(request.owner, Mfn(op.arg1.mfn), type);
 }
 
-/// Makes `mfn` the root that the vCPU's kernel runs on.
 Result<void> new_base_pointer(const Request& request, const MmuextOp& op)
 {
-    if (request.foreign())
-        return Error::NotPermitted;
-    Vcpu& self = request.self;
-    const MachineAddress old(self.kernel_root), root = address_of(Mfn(op.arg1.mfn));
-    if (root == old) {
-        machine::load_root(root);
-        return {};
-    }
-    TRY(mm::take_root(request.owner, Mfn(op.arg1.mfn), mm::RootUse::kernel));
-    self.kernel_root = root.value;
-    mm::drop_ldt_pages(self);
-    machine::load_root(root);
-    mm::put_root(mfn_of(old));
-    return {};
+    return request.foreign() ? Error::NotPermitted : new_kernel_root(request.self, Mfn(op.arg1.mfn));
 }
 
 /// Makes `mfn` the root that the vCPU's user mode runs on; 0: it has none.
@@ -133,8 +119,7 @@ Result<void> set_ldt(const Request& request, const MmuextOp& op)
 
 Result<void> clear_page(const Request& request, const MmuextOp& op)
 {
-    const mm::TypeRef page =
-        TRY(mm::get_page_and_type(Mfn(op.arg1.mfn), request.owner.id, mm::PageType::writable));
+    const mm::TypeRef page = TRY(mm::get_page_and_type(Mfn(op.arg1.mfn), request.owner.id, mm::PageType::writable));
     memset(machine::map(page.mfn()), 0, page_size);
     return {};
 }
@@ -150,26 +135,44 @@ Result<void> copy_page(const Request& request, const MmuextOp& op)
 Result<void> operate(const Request& request, const MmuextOp& op)
 {
     switch (op.cmd) {
-    case MmuextCmd::pin_l1_table: return pin_table(request, op, mm::PageType::l1);
-    case MmuextCmd::pin_l2_table: return pin_table(request, op, mm::PageType::l2);
-    case MmuextCmd::pin_l3_table: return pin_table(request, op, mm::PageType::l3);
-    case MmuextCmd::pin_l4_table: return pin_table(request, op, mm::PageType::l4);
-    case MmuextCmd::unpin_table: return mm::unpin(request.owner, Mfn(op.arg1.mfn));
-    case MmuextCmd::new_baseptr: return new_base_pointer(request, op);
-    case MmuextCmd::new_user_baseptr: return new_user_base_pointer(request, op);
-    case MmuextCmd::tlb_flush_local: return flush_all(request, CpuMask::of(machine::this_cpu()));
-    case MmuextCmd::tlb_flush_all: return flush_all(request, translation_holders(request.domain()));
-    case MmuextCmd::invlpg_local: return flush_page(request, op, CpuMask::of(machine::this_cpu()));
-    case MmuextCmd::invlpg_all: return flush_page(request, op, translation_holders(request.domain()));
+    case MmuextCmd::pin_l1_table:
+        return pin_table(request, op, mm::PageType::l1);
+    case MmuextCmd::pin_l2_table:
+        return pin_table(request, op, mm::PageType::l2);
+    case MmuextCmd::pin_l3_table:
+        return pin_table(request, op, mm::PageType::l3);
+    case MmuextCmd::pin_l4_table:
+        return pin_table(request, op, mm::PageType::l4);
+    case MmuextCmd::unpin_table:
+        return mm::unpin(request.owner, Mfn(op.arg1.mfn));
+    case MmuextCmd::new_baseptr:
+        return new_base_pointer(request, op);
+    case MmuextCmd::new_user_baseptr:
+        return new_user_base_pointer(request, op);
+    case MmuextCmd::tlb_flush_local:
+        return flush_all(request, CpuMask::of(machine::this_cpu()));
+    case MmuextCmd::tlb_flush_all:
+        return flush_all(request, translation_holders(request.domain()));
+    case MmuextCmd::invlpg_local:
+        return flush_page(request, op, CpuMask::of(machine::this_cpu()));
+    case MmuextCmd::invlpg_all:
+        return flush_page(request, op, translation_holders(request.domain()));
     case MmuextCmd::tlb_flush_multi:
-    case MmuextCmd::invlpg_multi: return flush_named(request, op);
-    case MmuextCmd::flush_cache: return flush_caches(request, Error::Access);
-    case MmuextCmd::flush_cache_global: return flush_caches(request, Error::Invalid);
-    case MmuextCmd::set_ldt: return set_ldt(request, op);
-    case MmuextCmd::clear_page: return clear_page(request, op);
-    case MmuextCmd::copy_page: return copy_page(request, op);
+    case MmuextCmd::invlpg_multi:
+        return flush_named(request, op);
+    case MmuextCmd::flush_cache:
+        return flush_caches(request, Error::Access);
+    case MmuextCmd::flush_cache_global:
+        return flush_caches(request, Error::Invalid);
+    case MmuextCmd::set_ldt:
+        return set_ldt(request, op);
+    case MmuextCmd::clear_page:
+        return clear_page(request, op);
+    case MmuextCmd::copy_page:
+        return copy_page(request, op);
     case MmuextCmd::mark_super:
-    case MmuextCmd::unmark_super: return Error::NotSupported;
+    case MmuextCmd::unmark_super:
+        return Error::NotSupported;
     }
     return Error::NotImplemented;
 }
@@ -189,6 +192,21 @@ Result<void> operate_list(const Request& request, GuestIn<MmuextOp> list, u32 co
     return {};
 }
 
+}
+
+Result<void> new_kernel_root(Vcpu& self, Mfn mfn)
+{
+    const MachineAddress old(self.kernel_root), root = address_of(mfn);
+    if (root == old) {
+        machine::load_root(root);
+        return {};
+    }
+    TRY(mm::take_root(self.domain->memory, mfn, mm::RootUse::kernel));
+    self.kernel_root = root.value;
+    mm::drop_ldt_pages(self);
+    machine::load_root(root);
+    mm::put_root(mfn_of(old));
+    return {};
 }
 
 i64 mmuext_op(Vcpu& self, Arguments& args)

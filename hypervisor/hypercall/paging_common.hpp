@@ -1,5 +1,5 @@
-// What the paging hypercalls share: whose frames `foreigndom` names, whose processors hold translations, and how a call that is
-// done but for interrupted invalidations comes back for them.
+// What the paging hypercalls share: whose frames `foreigndom` names, whose processors hold translations, and how a call
+// that is done but for interrupted invalidations comes back for them.
 #pragma once
 
 #include "hypervisor/abi/mmu.hpp"
@@ -25,6 +25,9 @@ CpuMask translation_holders(const Domain& domain);
 /// Those of the vCPUs in the bitmap of 64-bit words that the guest keeps at `bitmap`. @return Fault
 Result<CpuMask> holders_by_vcpu(const Domain& domain, u64 bitmap);
 
+/// Makes `mfn` the root that the running vCPU's kernel runs on. @return as mm::take_root()
+Result<void> new_kernel_root(Vcpu& self, Mfn mfn);
+
 /// The list of a paging hypercall: where it stands, how many entries are left, and the guest's count of those done.
 /// mmu_update and mmuext_op are re-issued with the list advanced, and the mark of continuation in the count.
 class Progress {
@@ -37,8 +40,8 @@ public:
     i64 former_result() const { return static_cast<i32>(args_.a[2]); }
     u32 count() const { return static_cast<u32>(args_.a[1]) & ~abi::mmu_update_preempted; }
 
-    /// Ends a call of which `finished` entries are done with `result` (Preempted: to be continued), and sees to what is left
-    /// to invalidate in `owner`.
+    /// Ends a call of which `finished` entries are done with `result` (Preempted: to be continued), and sees to what is
+    /// left to invalidate in `owner`.
     i64 end(const Result<void>& result, u32 finished, u64 entry_bytes, mm::Owner& owner);
 
 private:
