@@ -14,8 +14,11 @@ from tools.run.machine import Machine
 
 WARNING = 4  # the kernel's level; lower is worse
 TRACE = re.compile(r"Call Trace|WARNING:|BUG:|cut here|RIP:")
-# The machine that QEMU runs on kept a processor of QEMU's waiting for more than a second: it happens on either hypervisor.
-BY_CHANCE = re.compile(r"clocksource: Long readout interval")
+# What the kernel did without, at whatever level it says so.
+LOSS = re.compile(r"fail|unable|cannot|can't|could not|disabl|broken|unsupported|not supported|not available|unstable", re.I)
+# The machine that QEMU runs on kept QEMU waiting, for more than a second, or while the PIT and the TSC were read in turn: it
+# happens on either hypervisor.
+BY_CHANCE = re.compile(r"clocksource: Long readout interval|tsc: Fast TSC calibration failed")
 
 REPORT = """\
 echo "REPORT-{who} log"
@@ -60,11 +63,12 @@ def normal(line):
 
 
 def grave(lines):
-    """Normalised lines that are warnings or worse, or belong to a trace."""
+    """Normalised lines that are warnings or worse, belong to a trace, or tell of a loss."""
     found = {}
     for line in lines:
         level = re.match(r"<(\d+)>", line)
-        if (level and int(level[1]) % 8 <= WARNING or TRACE.search(line)) and not BY_CHANCE.search(line):
+        warns = level and int(level[1]) % 8 <= WARNING
+        if (warns or TRACE.search(line) or LOSS.search(line)) and not BY_CHANCE.search(line):
             found.setdefault(normal(line), line)
     return found
 

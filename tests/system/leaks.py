@@ -6,9 +6,10 @@ The hypervisor's own memory is what neither is free nor belongs to a domain, of 
 import re
 from pathlib import Path
 
+from dom0.image.build_dom0 import FOLDER_BESIDE_DEBIAN
 from tests.collect.outcome import check
 from tests.collect.script import run_script
-from tests.collect.squares import OUR_TOOLS
+from tests.collect.squares import SQUARES
 from tests.collect.system import system_test
 from tools.run.machine import Machine, megabytes
 
@@ -26,7 +27,7 @@ pages() { # NAME: a line for the test: free pages, those of all domains, dom0's
 DOM0 = PAGES + """\
 audit() { # WHEN
     if [ HYPERVISOR = xylem ]; then
-        xl audit > /run/audit || { cat /run/audit; expect "what the audit finds $1" nothing "the above"; }
+        OUR_XL audit > /run/audit || { cat /run/audit; expect "what the audit finds $1" nothing "the above"; }
     fi
 }
 
@@ -98,10 +99,12 @@ def check_own_memory(machine, pages):
     check(own <= most, f"the hypervisor has {own} KiB of {machine.mem} for itself, {most} KiB is the most it may have")
 
 
-@system_test(seconds=110, variants=OUR_TOOLS, always={"xylem-on-xylem"})
+@system_test(seconds=110, variants=SQUARES, always={"xylem-on-xylem"})
 def after_guests(run, hypervisor, tools):
     machine = Machine(hypervisor=hypervisor, tools=tools)
-    lines = run_script(run, machine, DOM0.replace("HYPERVISOR", hypervisor), 400, files=programs())
+    our_xl = "xl" if tools == "xylem" else f"{FOLDER_BESIDE_DEBIAN}/xl"
+    script = DOM0.replace("HYPERVISOR", hypervisor).replace("OUR_XL", our_xl)
+    lines = run_script(run, machine, script, 400, files=programs())
     check("LEAKS-PASSED" in lines, "the script in dom0 came to no verdict")
     pages = pages_of(lines)
     for later in ("second", "third"):
