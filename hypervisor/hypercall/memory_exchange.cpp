@@ -29,6 +29,10 @@ Result<void> check(const MemoryRequest& request, const abi::MemoryExchange& e)
     if (e.in.nr_extents > max_extents || e.out.nr_extents > max_extents || e.nr_exchanged > e.in.nr_extents ||
         e.in.domid != e.out.domid || e.in.nr_extents << e.in.extent_order != e.out.nr_extents << e.out.extent_order)
         return Error::Invalid;
+    // Before any frame changes hands.
+    if (!guest_range_ok(e.in.extent_start.address, e.in.nr_extents * sizeof(abi::RawFrame)) ||
+        !guest_range_ok(e.out.extent_start.address, e.out.nr_extents * sizeof(abi::RawFrame)))
+        return Error::Fault;
     return {};
 }
 

@@ -16,6 +16,7 @@ namespace {
 
 constexpr u32 first_interrupt_vector = 32;
 constexpr u32 syscall_vector = 0x100, syscall32_vector = 0x101, sysenter_vector = 0x102;
+constexpr u64 flag_direction = 0x400;
 
 /// Set by handle_hypervisor_trap when a guest's own IRET frame faulted; taken by handle_guest_iret_fault.
 struct IretFault {
@@ -236,15 +237,17 @@ extern "C" void handle_syscall(GuestRegs* regs)
             regs->rip -= 2;
             return deliver(vcpu, *regs, vector_invalid_opcode);
         }
-        regs->rflags &= ~u64{0x400};
-        return bounce(vcpu, *regs, vcpu.syscall_callback, vcpu.syscall_masks_events);
+        bounce(vcpu, *regs, vcpu.syscall_callback, vcpu.syscall_masks_events);
+        regs->rflags &= ~flag_direction; // for the handler; its frame holds the program's flags
+        return;
     case syscall32_vector:
         if (vcpu.syscall32_callback.address == 0) {
             regs->rip -= 2;
             return deliver(vcpu, *regs, vector_invalid_opcode);
         }
-        regs->rflags &= ~u64{0x400};
-        return bounce(vcpu, *regs, vcpu.syscall32_callback.address, vcpu.syscall32_callback.masks_events);
+        bounce(vcpu, *regs, vcpu.syscall32_callback.address, vcpu.syscall32_callback.masks_events);
+        regs->rflags &= ~flag_direction;
+        return;
     default:
         if (vcpu.sysenter_callback.address == 0)
             return deliver(vcpu, *regs, vector_general_protection, 0);
