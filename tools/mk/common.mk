@@ -42,16 +42,43 @@ $(BUILD)/bin/$(1): $$(call host_objects,$(2)) $$(patsubst %,$(BUILD)/lib/%.a,$(3
 -include $$(patsubst %.o,%.d,$$(call host_objects,$(2)))
 endef
 
-# Each unit test has its own object folder, since tests of freestanding code compile it with other flags.
-define unit_test
-UNIT_TESTS += $(BUILD)/tests/unit/$(1)
+# Sanitised objects are shared by all unit tests that compile with no flags of their own; a test with such flags has a folder
+# of its own. The GoogleTest headers are compiled once, for the former.
+SHARED_TEST_OBJ := $(BUILD)/obj/test/shared
+GTEST_HEADER := $(SHARED_TEST_OBJ)/gtest.hpp
+
+$(GTEST_HEADER).gch:
+	@mkdir -p $(@D)
+	@echo "  CXX     the GoogleTest headers"
+	@printf '#include <gmock/gmock.h>\n#include <gtest/gtest.h>\n' > $(GTEST_HEADER)
+	@$(CXX) $(TEST_CXXFLAGS) -x c++-header $(GTEST_HEADER) -o $@
+
+$(SHARED_TEST_OBJ)/tests/%.o: tests/%.cpp $(GTEST_HEADER).gch
+	@mkdir -p $(@D)
+	@echo "  CXX     $< (sanitised)"
+	@$(CXX) $(TEST_CXXFLAGS) -include $(GTEST_HEADER) -MMD -MP -c $< -o $@
+
+$(SHARED_TEST_OBJ)/%.o: %.cpp
+	@mkdir -p $(@D)
+	@echo "  CXX     $< (sanitised)"
+	@$(CXX) $(TEST_CXXFLAGS) -MMD -MP -c $< -o $@
+
+# $(call test_folder,NAME,CXXFLAGS): where the objects of a test lie.
+test_folder = $(if $(strip $(2)),$(BUILD)/obj/test/$(1),$(SHARED_TEST_OBJ))
+
+define test_objects_rule
 $(BUILD)/obj/test/$(1)/%.o: %.cpp
 	@mkdir -p $$(@D)
 	@echo "  CXX     $$< ($(1))"
-	@$$(CXX) $$(TEST_CXXFLAGS) $(3) -MMD -MP -c $$< -o $$@
-$(BUILD)/tests/unit/$(1): $$(patsubst %.cpp,$(BUILD)/obj/test/$(1)/%.o,$(2))
+	@$$(CXX) $$(TEST_CXXFLAGS) $(2) -MMD -MP -c $$< -o $$@
+endef
+
+define unit_test
+UNIT_TESTS += $(BUILD)/tests/unit/$(1)
+$(if $(strip $(3)),$(call test_objects_rule,$(1),$(3)))
+$(BUILD)/tests/unit/$(1): $$(patsubst %.cpp,$$(call test_folder,$(1),$(3))/%.o,$(2))
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
-	@$$(CXX) $$^ $$(TEST_LDFLAGS) $(4) -o $$@
--include $$(patsubst %.cpp,$(BUILD)/obj/test/$(1)/%.d,$(2))
+	@$$(CXX) $$(sort $$^) $$(TEST_LDFLAGS) $(4) -o $$@
+-include $$(patsubst %.cpp,$$(call test_folder,$(1),$(3))/%.d,$(2))
 endef
