@@ -50,7 +50,7 @@ def configuration(settings):
     return "".join(f"{key} = {value}\n" for key, value in settings.items())
 
 
-@system_test(seconds=60, variants=OUR_TOOLS)
+@system_test(seconds=60, variants=OUR_TOOLS, always={"xylem-on-xylem"})
 def xl_complains_and_leaves_nothing(run, hypervisor, tools):
     files = {f"rig/{name}.cfg": configuration(settings) for name, (settings, _) in BAD_CONFIGURATIONS.items()}
     script = DOM0

@@ -47,7 +47,7 @@ echo DEVICES-PASSED
 """
 
 
-@system_test(seconds=100, variants=OUR_TOOLS)
+@system_test(seconds=100, variants=OUR_TOOLS, always={"xylem-on-xylem"})
 def nvme_and_e1000(run, hypervisor, tools):
     disk = run.folder / "nvme.img"
     with open(disk, "wb") as file:

@@ -73,7 +73,7 @@ echo LIFECYCLE-PASSED
 """
 
 
-@system_test(seconds=150, variants=OUR_TOOLS)
+@system_test(seconds=150, variants=OUR_TOOLS, always={"xylem-on-xylem"})
 def one_guest_after_another(run, hypervisor, tools):
     lines = run_script(run, Machine(hypervisor=hypervisor, tools=tools), DOM0, 900)
     check("LIFECYCLE-PASSED" in lines, "the script in dom0 came to no verdict")
