@@ -70,12 +70,14 @@ void exchanges()
     EXPECT(table[2], good | stored_bits);
     u64 expected = good | stored_bits;
     u8 equal = 0;
-    EXPECT_NO_FAULT(TRY_INSTRUCTION("lock cmpxchg %3, %1\n sete %2", : "+a"(expected), "+m"(table[2]), "=r"(equal)
+    EXPECT_NO_FAULT(TRY_INSTRUCTION("lock cmpxchg %3, %1\n sete %2",
+                                    : "+a"(expected), "+m"(table[2]), "=r"(equal)
                                     : "r"(other)));
     EXPECT(equal, 1);
     EXPECT(table[2], other | stored_bits);
     expected = 1;
-    EXPECT_NO_FAULT(TRY_INSTRUCTION("lock cmpxchg %3, %1\n sete %2", : "+a"(expected), "+m"(table[2]), "=r"(equal)
+    EXPECT_NO_FAULT(TRY_INSTRUCTION("lock cmpxchg %3, %1\n sete %2",
+                                    : "+a"(expected), "+m"(table[2]), "=r"(equal)
                                     : "r"(good)));
     EXPECT(equal, 0);
     EXPECT(expected, other | stored_bits);
@@ -118,8 +120,9 @@ void refusals()
     EXPECT(table[4], good | stored_bits);
     auto* between = reinterpret_cast<u64*>(reinterpret_cast<char*>(table) + 36);
     EXPECT_FAULT(try_write(between, 0), pf, refused_write);
-    EXPECT_FAULT(TRY_INSTRUCTION("movaps %%xmm0, %0", : "+m"(*reinterpret_cast<unsigned __int128*>(table + 4))), pf,
-                 refused_write);
+    EXPECT_FAULT(TRY_INSTRUCTION("movaps %%xmm0, %0",
+                                 : "+m"(*reinterpret_cast<unsigned __int128*>(table + 4))),
+                 pf, refused_write);
     EXPECT(table[4], good | stored_bits);
     // Tables above L1 are written by hypercall only.
     EXPECT_FAULT(try_write(entry_of(window, 2), 0), pf, refused_write);

@@ -37,7 +37,8 @@ void numbers()
     EXPECT_ERROR(memory_op(MemoryCmd::current_reservation, who), srch);
     EXPECT_ERROR(memory_op(static_cast<MemoryCmd>(40), who), nosys);
     EXPECT_ERROR(memory_op(static_cast<MemoryCmd>(8), who), nosys);
-    EXPECT_ERROR(hypercall(HypercallNumber::memory_op, static_cast<u64>(MemoryCmd::current_reservation), 0x5000), fault);
+    EXPECT_ERROR(hypercall(HypercallNumber::memory_op, static_cast<u64>(MemoryCmd::current_reservation), 0x5000),
+                 fault);
 }
 
 void give_and_take()
@@ -80,9 +81,7 @@ void exchanges()
     auto* page = static_cast<u64*>(allocate_page());
     const u64 pfn = pfn_of(page), before = static_cast<u64>(current_reservation());
     u64 in = mfn_of_address(page), out = pfn;
-    const auto request = [&] {
-        return abi::MemoryExchange{reservation(&in), reservation(&out), 0};
-    };
+    const auto request = [&] { return abi::MemoryExchange{reservation(&in), reservation(&out), 0}; };
     auto exchange = request();
     EXPECT_ERROR(memory_op(MemoryCmd::exchange, exchange), inval); // still mapped
     EXPECT(exchange.nr_exchanged, 0);

@@ -206,9 +206,7 @@ void other_operations()
     page[5] = 55;
     abi::MmuextOp request{MmuextCmd::copy_page, {mfn_of_address(copy)}, {}};
     request.arg2.src_mfn = mfn_of_address(page);
-    const auto call = [&] {
-        return hypercall(HypercallNumber::mmuext_op, address_of(request), 1, 0, abi::domid_self);
-    };
+    const auto call = [&] { return hypercall(HypercallNumber::mmuext_op, address_of(request), 1, 0, abi::domid_self); };
     EXPECT(call(), 0);
     EXPECT(copy[5], 55);
     request.arg1.mfn = root;
@@ -217,8 +215,8 @@ void other_operations()
     EXPECT(copy[5], 0);
     EXPECT_ERROR(mmuext(MmuextCmd::clear_page, root), inval);
 
-    for (const MmuextCmd flush : {MmuextCmd::tlb_flush_local, MmuextCmd::invlpg_local, MmuextCmd::tlb_flush_all,
-                                  MmuextCmd::invlpg_all})
+    for (const MmuextCmd flush :
+         {MmuextCmd::tlb_flush_local, MmuextCmd::invlpg_local, MmuextCmd::tlb_flush_all, MmuextCmd::invlpg_all})
         EXPECT(mmuext(flush, reinterpret_cast<u64>(page)), 0);
     EXPECT(mmuext(MmuextCmd::invlpg_local, hole_address), 0);
     u64 vcpus = 1;

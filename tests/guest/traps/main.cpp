@@ -44,7 +44,8 @@ u64 saved_mask(const TrapFrame& frame)
     return frame.cs >> 32 & 0xff;
 }
 
-/// QEMU's TCG tells of a refused INT n by n * 16 + 2, where a processor says n * 8 + 2. Xen takes that for another vector.
+/// QEMU's TCG tells of a refused INT n by n * 16 + 2, where a processor says n * 8 + 2. Xen takes that for another
+/// vector.
 bool right_vectors;
 
 u64 refusal_of(u64 vector)

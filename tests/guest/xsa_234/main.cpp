@@ -23,7 +23,8 @@ void xylem_main()
     EXPECT(update_va_mapping(place, 0), 0);
     const u64 ours = *entry_of(page), others = *entry_of(elsewhere);
 
-    const auto reading = map_grant(reinterpret_cast<u64>(place), abi::gntmap_host_map | abi::gntmap_readonly, ref, self);
+    const auto reading =
+        map_grant(reinterpret_cast<u64>(place), abi::gntmap_host_map | abi::gntmap_readonly, ref, self);
     EXPECT(reading.status, GnttabStatus::okay);
     EXPECT(unmap_grant(reinterpret_cast<u64>(page), reading.handle), GnttabStatus::general_error);
     EXPECT(unmap_grant(reinterpret_cast<u64>(elsewhere), reading.handle), GnttabStatus::general_error);

@@ -31,8 +31,8 @@ void xylem_main()
         EXPECT(mmu_update(at, entry), 0);
         EXPECT_NO_FAULT(try_read(view, value));
         abi::MmuUpdate update{at, 0};
-        abi::MulticallEntry call{static_cast<u64>(abi::HypercallNumber::mmu_update), 0,
-                                 {address_of(update), 1, 0, abi::domid_self}};
+        abi::MulticallEntry call{
+            static_cast<u64>(abi::HypercallNumber::mmu_update), 0, {address_of(update), 1, 0, abi::domid_self}};
         EXPECT(hypercall(abi::HypercallNumber::multicall, address_of(call), 1), 0);
         EXPECT(call.result, 0);
         EXPECT_FAULT(try_read(view, value), 14, 0);
