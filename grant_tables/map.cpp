@@ -185,7 +185,7 @@ Taken take_halves(Table& table, u32 handle, bool host, u64 dev_bus_addr)
         return taken;
     taken.mfn = Mfn(mapping->frame);
     taken.flags = mapping->flags;
-    if (dev_bus_addr != 0 && dev_bus_addr != address_of(taken.mfn).value) {
+    if (dev_bus_addr != 0 && (mapping->flags & mapping_device) && dev_bus_addr != address_of(taken.mfn).value) {
         taken.status = Status::bad_dev_addr;
         return taken;
     }

@@ -184,7 +184,7 @@ protected:
             EXPECT_EQ(got, Status::bad_handle);
             return;
         }
-        if (op.dev_bus_addr != 0 && op.dev_bus_addr != address_of(known->mfn).value) {
+        if (op.dev_bus_addr != 0 && known->device && op.dev_bus_addr != address_of(known->mfn).value) {
             EXPECT_EQ(got, Status::bad_dev_addr);
             return;
         }
