@@ -1,4 +1,4 @@
-// GDT and LDT of a vCPU: pages into its windows and out again. (PV_ABI 1.3 to 1.5)
+// GDT and LDT of a vCPU: pages into its windows and out again. (docs/pv-abi.md 1.3 to 1.5)
 
 #include "hypervisor/mm/descriptors.hpp"
 

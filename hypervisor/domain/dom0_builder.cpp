@@ -1,5 +1,5 @@
-// Dom0's memory, from its first instruction's point of view. (PV_ABI 5.8; xen/include/public/xen.h, "start-of-day
-// memory layout")
+// Dom0's memory, from its first instruction's point of view. (docs/pv-abi.md 5.8; xen/include/public/xen.h,
+// "start-of-day memory layout")
 //
 // From the kernel's virtual base up, each on whole pages: kernel image, [initrd], [p2m list], start_info, page tables,
 // one page of stack, and at least 512 KiB up to the next 4 MiB. Page n of that block is pfn n. A kernel whose notes

@@ -5,7 +5,7 @@
 
 namespace xylem {
 
-/// Fills a page with the stubs. (PV_ABI 2.2)
+/// Fills a page with the stubs. (docs/pv-abi.md 2.2)
 void fill_hypercall_page(u8* page);
 /// Fills frame `mfn` of the domain. @return Invalid  not its frame; NotPermitted  it cannot be written (a page table,
 /// say)

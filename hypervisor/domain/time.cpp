@@ -1,4 +1,4 @@
-// pvclock, wall clock, vCPU timers and runstate areas. (xen/include/public/{xen,vcpu}.h; PV_ABI 4.6 and 4.10)
+// pvclock, wall clock, vCPU timers and runstate areas. (xen/include/public/{xen,vcpu}.h; docs/pv-abi.md 4.6 and 4.10)
 
 #include "hypervisor/domain/time.hpp"
 

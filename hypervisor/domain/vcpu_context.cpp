@@ -1,4 +1,5 @@
-// Loading and reading a vCPU's state. (xen/include/public/arch-x86/xen.h, vcpu_guest_context; PV_ABI 1.10 and 1.12)
+// Loading and reading a vCPU's state. (xen/include/public/arch-x86/xen.h, vcpu_guest_context; docs/pv-abi.md 1.10
+// and 1.12)
 
 #include "hypervisor/domain/vcpu_context.hpp"
 

@@ -8,7 +8,7 @@ namespace xylem {
 
 /// Gives a stopped vCPU the state in `context`. The first time it takes the page-table roots and the GDT; on a vCPU
 /// that has run those may only be repeated.
-/// @return Invalid  what the state names is not valid, in the order of PV_ABI 1.12
+/// @return Invalid  what the state names is not valid, in the order of docs/pv-abi.md 1.12
 ///         NotSupported  roots, GDT or LDT of an initialised vCPU would change
 ///         Preempted  call again with the same context
 Result<void> set_vcpu_context(Vcpu& vcpu, const abi::VcpuGuestContext& context);
@@ -24,7 +24,7 @@ constexpr u16 ring3(u64 selector)
 /// Sets kernel_ss, kernel_sp and where a bounce starts.
 void set_kernel_stack(Vcpu& vcpu, u64 ss, u64 sp);
 
-/// A debug register's value as the guest may set it. @return NotPermitted, Invalid, NoDevice (PV_ABI 1.10)
+/// A debug register's value as the guest may set it. @return NotPermitted, Invalid, NoDevice (docs/pv-abi.md 1.10)
 Result<void> set_debug_register(Vcpu& vcpu, unsigned number, u64 value);
 
 }

@@ -1,5 +1,5 @@
 // console_io: the machine's console, for the control domain alone.
-// (xen/include/public/xen.h, CONSOLEIO_*; PV_ABI 4.7)
+// (xen/include/public/xen.h, CONSOLEIO_*; docs/pv-abi.md 4.7)
 
 #include "hypervisor/core/console.hpp"
 #include "hypervisor/core/guest_ptr.hpp"

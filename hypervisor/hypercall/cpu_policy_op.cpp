@@ -1,4 +1,4 @@
-// CPU policies and feature words, for domctl and sysctl. (xen/include/public/{domctl,sysctl}.h; PV_ABI 5.5)
+// CPU policies and feature words, for domctl and sysctl. (xen/include/public/{domctl,sysctl}.h; docs/pv-abi.md 5.5)
 
 #include "hypervisor/core/guest_ptr.hpp"
 #include "hypervisor/domain/policies.hpp"

@@ -1,4 +1,4 @@
-// set_gdt, update_descriptor: a guest's segment descriptors. (xen/include/public/xen.h; PV_ABI 1.3, 1.4)
+// set_gdt, update_descriptor: a guest's segment descriptors. (xen/include/public/xen.h; docs/pv-abi.md 1.3, 1.4)
 
 #include "hypervisor/mm/descriptors.hpp"
 

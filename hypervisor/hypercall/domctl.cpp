@@ -1,4 +1,4 @@
-// domctl: the way to each operation. (xen/include/public/domctl.h; PV_ABI 5.1)
+// domctl: the way to each operation. (xen/include/public/domctl.h; docs/pv-abi.md 5.1)
 //
 // The order of the checks is ABI: the struct, its version, the domain, the caller's privilege, the operation.
 

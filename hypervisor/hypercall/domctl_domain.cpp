@@ -1,4 +1,4 @@
-// domctl on a domain as a whole: its life, its limits, what is known of it. (PV_ABI 5.3, 5.4)
+// domctl on a domain as a whole: its life, its limits, what is known of it. (docs/pv-abi.md 5.3, 5.4)
 
 #include "hypervisor/abi/x86_64/pte.hpp"
 #include "hypervisor/core/guest_ptr.hpp"

@@ -1,4 +1,4 @@
-// domctl on a domain's vCPUs. (PV_ABI 5.4)
+// domctl on a domain's vCPUs. (docs/pv-abi.md 5.4)
 
 #include "hypervisor/abi/x86_64/layout.hpp"
 #include "hypervisor/core/guest_ptr.hpp"

@@ -1,5 +1,5 @@
 // event_channel_op: finds the domains that an operation names, checks the caller's right to them, and lets
-// event_channels/ do the rest. (xen/include/public/event_channel.h; PV_ABI 4.2, 4.3)
+// event_channels/ do the rest. (xen/include/public/event_channel.h; docs/pv-abi.md 4.2, 4.3)
 
 #include "hypervisor/abi/event_channel.hpp"
 #include "hypervisor/core/guest_ptr.hpp"

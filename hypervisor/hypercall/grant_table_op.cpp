@@ -1,6 +1,6 @@
 // grant_table_op: walks the list of operations, finds the domains they name, and lets grant_tables/ do each. Operations
 // answer in their own status field; the call itself fails only for what concerns the list as a whole. A long list is
-// continued by advancing the list and reducing the count. (xen/include/public/grant_table.h; PV_ABI 4.4)
+// continued by advancing the list and reducing the count. (xen/include/public/grant_table.h; docs/pv-abi.md 4.4)
 
 #include "grant_tables/grant_tables.hpp"
 #include "hypervisor/core/guest_ptr.hpp"

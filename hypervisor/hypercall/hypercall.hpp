@@ -32,7 +32,7 @@ struct Entry {
     Handler handler; ///< null: -ENOSYS
 };
 
-// The families, one file each. See xen/include/public for the numbers and PV_ABI for the errors.
+// The families, one file each. See xen/include/public for the numbers and docs/pv-abi.md for the errors.
 i64 mmu_update(Vcpu& self, Arguments& args);
 i64 update_va_mapping(Vcpu& self, Arguments& args);
 i64 update_va_mapping_otherdomain(Vcpu& self, Arguments& args);

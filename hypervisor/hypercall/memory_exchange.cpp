@@ -1,5 +1,5 @@
 // XENMEM_exchange: frames of a domain for others of another shape or width of address, chunk by chunk. Each chunk is
-// done whole or not at all; `nr_exchanged` tells how far it came. (PV_ABI 4.1)
+// done whole or not at all; `nr_exchanged` tells how far it came. (docs/pv-abi.md 4.1)
 
 #include "hypervisor/hypercall/memory_op.hpp"
 #include "hypervisor/mm/exchange.hpp"

@@ -1,4 +1,4 @@
-// memory_op's maps: the domain's own, the machine's, and where the M2P is. (PV_ABI 4.1, 3.9)
+// memory_op's maps: the domain's own, the machine's, and where the M2P is. (docs/pv-abi.md 4.1, 3.9)
 
 #include "hypervisor/abi/x86_64/layout.hpp"
 #include "hypervisor/hypercall/memory_op.hpp"

@@ -1,5 +1,5 @@
 // memory_op: what a domain holds of the machine's memory, and maps of it. This file reads the command; the families of
-// sub-ops are in memory_*.cpp. (xen/include/public/memory.h; PV_ABI 4.1)
+// sub-ops are in memory_*.cpp. (xen/include/public/memory.h; docs/pv-abi.md 4.1)
 
 #include "hypervisor/hypercall/memory_op.hpp"
 

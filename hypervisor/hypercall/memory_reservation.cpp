@@ -1,5 +1,5 @@
 // increase_reservation, decrease_reservation, populate_physmap: extents of 2^order frames into and out of a domain.
-// Whatever goes wrong, the answer is how many extents have been done. (PV_ABI 4.1)
+// Whatever goes wrong, the answer is how many extents have been done. (docs/pv-abi.md 4.1)
 
 #include "hypervisor/hypercall/memory_op.hpp"
 #include "hypervisor/mm/heap.hpp"

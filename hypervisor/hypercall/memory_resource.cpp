@@ -1,4 +1,5 @@
-// XENMEM_acquire_resource: frames that belong to another domain's life, for tools to map: its grant table. (PV_ABI 4.1)
+// XENMEM_acquire_resource: frames that belong to another domain's life, for tools to map: its grant table.
+// (docs/pv-abi.md 4.1)
 
 #include "hypervisor/domain/lifecycle.hpp"
 #include "hypervisor/hypercall/memory_op.hpp"

@@ -1,4 +1,4 @@
-// Calls of which a PV guest or its tools may expect an answer, but no more than that. (PV_ABI 4.7 and 7)
+// Calls of which a PV guest or its tools may expect an answer, but no more than that. (docs/pv-abi.md 4.7 and 7)
 
 #include "hypervisor/abi/mca.hpp"
 #include "hypervisor/core/guest_ptr.hpp"

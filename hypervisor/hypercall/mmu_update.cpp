@@ -1,5 +1,5 @@
 // mmu_update: a list of writes to page-table entries, by machine address, and to the M2P.
-// (xen/include/public/xen.h, HYPERVISOR_mmu_update; PV_ABI 3.6)
+// (xen/include/public/xen.h, HYPERVISOR_mmu_update; docs/pv-abi.md 3.6)
 
 #include "hypervisor/domain/lifecycle.hpp"
 #include "hypervisor/hypercall/hypercall.hpp"

@@ -1,7 +1,7 @@
 // mmuext_op: operations on page tables that are not entry updates: pinning, base pointers, TLB, caches, the LDT.
 //
 // One function a sub-op. A sub-op completes, fails with nothing changed, or says Preempted: the guest then re-enters at
-// the first entry that is not done. (xen/include/public/xen.h, HYPERVISOR_mmuext_op; PV_ABI 3.8)
+// the first entry that is not done. (xen/include/public/xen.h, HYPERVISOR_mmuext_op; docs/pv-abi.md 3.8)
 
 #include "hypervisor/abi/x86_64/layout.hpp"
 #include "hypervisor/domain/vcpu_machine.hpp"

@@ -1,6 +1,6 @@
 // multicall: a list of hypercalls in one. Only each entry's result is written back, unless the entry is preempted: then
 // it is rewritten as the call that is to continue, and the whole goes on from there. (xen/include/public/xen.h;
-// PV_ABI 3.15)
+// docs/pv-abi.md 3.15)
 
 #include "hypervisor/core/guest_ptr.hpp"
 #include "hypervisor/hypercall/hypercall.hpp"

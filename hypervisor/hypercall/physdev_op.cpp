@@ -1,5 +1,5 @@
 // physdev_op: hardware interrupts, I/O privilege and PCI devices for the kernel that drives the hardware.
-// (xen/include/public/physdev.h; PV_ABI 4.8)
+// (xen/include/public/physdev.h; docs/pv-abi.md 4.8)
 //
 // A pirq is the irq's own number in every domain (core/irq.hpp), so for dom0 pirq and GSI are one.
 

@@ -1,5 +1,5 @@
 // platform_op: what dom0, which runs the platform's drivers and firmware, asks for. (xen/include/public/platform.h;
-// PV_ABI 4.9)
+// docs/pv-abi.md 4.9)
 
 #include "hypervisor/abi/platform.hpp"
 #include "hypervisor/core/guest_ptr.hpp"

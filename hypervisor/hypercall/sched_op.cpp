@@ -1,4 +1,4 @@
-// sched_op: a vCPU waits, gives way, or ends its domain. (xen/include/public/sched.h; PV_ABI 4.5)
+// sched_op: a vCPU waits, gives way, or ends its domain. (xen/include/public/sched.h; docs/pv-abi.md 4.5)
 
 #include "hypervisor/abi/sched.hpp"
 #include "hypervisor/core/guest_ptr.hpp"

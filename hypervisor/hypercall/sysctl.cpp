@@ -1,4 +1,4 @@
-// sysctl: what tools ask of the machine as a whole. (xen/include/public/sysctl.h; PV_ABI 5.6)
+// sysctl: what tools ask of the machine as a whole. (xen/include/public/sysctl.h; docs/pv-abi.md 5.6)
 
 #include "hypervisor/hypercall/sysctl.hpp"
 

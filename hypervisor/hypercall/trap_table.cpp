@@ -1,5 +1,5 @@
 // set_trap_table, set_callbacks, callback_op, nmi_op: where a guest wants its traps, events and system calls to enter
-// it. (xen/include/public/{xen,callback,nmi}.h; PV_ABI 2.5, 2.6)
+// it. (xen/include/public/{xen,callback,nmi}.h; docs/pv-abi.md 2.5, 2.6)
 
 #include "hypervisor/abi/x86_64/layout.hpp"
 #include "hypervisor/core/guest_ptr.hpp"

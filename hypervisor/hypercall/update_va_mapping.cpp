@@ -1,5 +1,5 @@
 // update_va_mapping: one L1 entry, by the virtual address that it maps in the caller's own tables, with a flush.
-// (xen/include/public/xen.h, HYPERVISOR_update_va_mapping; PV_ABI 3.7)
+// (xen/include/public/xen.h, HYPERVISOR_update_va_mapping; docs/pv-abi.md 3.7)
 
 #include "hypervisor/hypercall/hypercall.hpp"
 #include "hypervisor/hypercall/paging_common.hpp"

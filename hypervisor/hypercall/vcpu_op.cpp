@@ -1,5 +1,5 @@
 // vcpu_op and set_timer_op: vCPUs brought up and down, their timers, where their state is published.
-// (xen/include/public/vcpu.h; PV_ABI 4.6)
+// (xen/include/public/vcpu.h; docs/pv-abi.md 4.6)
 
 #include "hypervisor/abi/sched.hpp"
 #include "hypervisor/abi/vcpu.hpp"

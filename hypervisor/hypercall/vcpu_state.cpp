@@ -1,5 +1,5 @@
 // Small calls on the running vCPU's own state: kernel stack, segment bases, TS, debug registers, iret.
-// (xen/include/public/xen.h; PV_ABI 1.6, 1.9, 1.10, 2.3)
+// (xen/include/public/xen.h; docs/pv-abi.md 1.6, 1.9, 1.10, 2.3)
 
 #include "hypervisor/abi/x86_64/layout.hpp"
 #include "hypervisor/domain/vcpu_context.hpp"

@@ -1,4 +1,4 @@
-// vm_assist: conveniences that a domain asks for. (xen/include/public/xen.h; PV_ABI 3.14)
+// vm_assist: conveniences that a domain asks for. (xen/include/public/xen.h; docs/pv-abi.md 3.14)
 
 #include "hypervisor/abi/mmu.hpp"
 #include "hypervisor/hypercall/hypercall.hpp"

@@ -1,5 +1,5 @@
 // xen_version: what a guest may know of the hypervisor. The version is Xen's, whose ABI this is; the extra version and
-// the changeset say that it is Xylem. (xen/include/public/version.h; PV_ABI 4.7)
+// the changeset say that it is Xylem. (xen/include/public/version.h; docs/pv-abi.md 4.7)
 
 #include "hypervisor/abi/features.hpp"
 #include "hypervisor/abi/version.hpp"

@@ -1,7 +1,7 @@
 // What page types ought to do, by brute force: nothing incremental, nothing clever. A frame's type is what its holders
 // make of it; a request is tried on a copy of the whole state, and the copy is kept if it succeeds.
 //
-// Written from the rules (PV_ABI 3.1 to 3.5), not from the code that it judges.
+// Written from the rules (docs/pv-abi.md 3.1 to 3.5), not from the code that it judges.
 #pragma once
 
 #include "hypervisor/base/types.hpp"

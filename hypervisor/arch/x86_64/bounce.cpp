@@ -1,4 +1,5 @@
-// Delivery: the frames that a guest kernel finds on its stack. (PV_ABI 2.4; xen/include/public/arch-x86/xen-x86_64.h)
+// Delivery: the frames that a guest kernel finds on its stack. (docs/pv-abi.md 2.4;
+// xen/include/public/arch-x86/xen-x86_64.h)
 //
 // From low to high: rcx, r11, [error code], rip, cs with the old upcall mask in bits 39:32, rflags, rsp, ss. The guest
 // is always entered in kernel mode with the flat selectors. A stack that cannot take the frame is the end of the

@@ -1,5 +1,5 @@
 // Dom0's start, as far as it depends on this machine: modules, memory, which ports, frames and interrupts it gets.
-// (PV_ABI 5.9)
+// (docs/pv-abi.md 5.9)
 
 #include "hypervisor/arch/x86_64/control_domain.hpp"
 

@@ -1,5 +1,5 @@
 // What a guest's kernel executes as if it were in ring 0, done for it: privileged instructions (they arrive as #GP),
-// the forced-emulation CPUID (#UD), writes to read-only page tables (#PF). (PV_ABI 2.8, 2.10, 1.8, 1.13)
+// the forced-emulation CPUID (#UD), writes to read-only page tables (#PF). (docs/pv-abi.md 2.8, 2.10, 1.8, 1.13)
 //
 // The bytes of the instruction are copied once and decoded from the copy. What is not recognised, or not allowed, is
 // the guest's own fault and is delivered to it unchanged.

@@ -1,4 +1,4 @@
-// Port accesses of guests. (PV_ABI 2.8 and 5.9)
+// Port accesses of guests. (docs/pv-abi.md 2.8 and 5.9)
 //
 // Two places are shared by nature and therefore ours to mediate: the RTC's index and the PCI configuration address. The
 // PIT is ours; a guest finds a channel 2 of its own in its place.

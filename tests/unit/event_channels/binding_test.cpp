@@ -1,4 +1,4 @@
-// What ports can be bound to: each operation's effect and its errors. (PV_ABI's table of event_channel_op)
+// What ports can be bound to: each operation's effect and its errors. (docs/pv-abi.md's table of event_channel_op)
 
 #include "tests/unit/event_channels/event_domain.hpp"
 

@@ -1,4 +1,4 @@
-// Descriptors of a guest, and pages of them. (PV_ABI 1.4)
+// Descriptors of a guest, and pages of them. (docs/pv-abi.md 1.4)
 
 #include "hypervisor/mm/descriptor.hpp"
 #include "tests/support/fake_guest.hpp"
