@@ -122,14 +122,14 @@ Result<void> operate(abi::PlatformOp& op)
 i64 platform_op(Vcpu& self, Arguments& args)
 {
     const GuestInOut<abi::PlatformOp> argument(args.a[0]);
-    if (!self.domain->privileged())
-        return to_errno(Error::NotPermitted);
     Result<abi::PlatformOp> read = argument.copy_in();
     if (!read.ok())
         return to_errno(Error::Fault);
     abi::PlatformOp& op = read.value();
     if (op.interface_version != abi::platform_interface_version)
         return to_errno(Error::Access);
+    if (!self.domain->privileged())
+        return to_errno(Error::NotPermitted);
     const Result<void> result = operate(op);
     if (result.ok() && !argument.copy_out(op).ok())
         return to_errno(Error::Fault);

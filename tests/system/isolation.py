@@ -1,6 +1,7 @@
-"""Unprivileged guests try what broke Xen's isolation (XSA-148, 182, 212, 227, 234, 286); after each the audit must be clean.
+"""The guest tests as unprivileged guests, among them the attempts of XSA-148, 182, 212, 227, 234 and 286.
 
-The guests are those of tests/guest/xsa_*: each reports on its console, and ends.
+The guests are all of tests/guest/: each reports on its console, and ends. After each the audit must be clean, and no memory gone.
+On real Xen, which has no audit, they show that the tests are right.
 """
 
 from pathlib import Path
@@ -11,7 +12,8 @@ from tests.collect.system import system_test
 from tools.run.machine import Machine
 
 GUESTS = Path("build/tests/guest")
-ATTEMPTS = sorted(Path(folder).name for folder in Path("tests/guest").glob("xsa_*"))
+NAMES = sorted(main.parent.name for main in Path("tests/guest").glob("*/main.cpp"))
+SQUARES = {"xylem-on-xylem": ("xylem", "xylem"), "debian-on-xen": ("xen", "debian")}
 
 DOM0 = """\
 free_memory() {
@@ -25,23 +27,26 @@ name = "$1"
 type = "pv"
 kernel = "/rig/$1.elf"
 memory = 16
+vcpus = 2
 END
     xl create "/run/$1.cfg"
     end_of "$1" 60
     console_of "$1"
     expect "$1" "Test result: SUCCESS" "$(console_of "$1" | grep '^Test result')"
-    xl audit
+    audit
     free_now=$(free_memory)
     expect "free memory after $1" "${free_after:=$free_now}" "$free_now"
 }
 
-xl audit
+audit
 """
 
+AUDIT = {"xylem": "audit() { xl audit; }\n", "xen": "audit() { :; }\n"}
 
-@system_test(seconds=90)
-def attempts_of_known_advisories(run):
-    files = {f"rig/{name}.elf": (GUESTS / f"{name}.elf").read_bytes() for name in ATTEMPTS}
-    script = DOM0 + "".join(f"attempt {name}\n" for name in ATTEMPTS) + "echo ISOLATION-PASSED\n"
-    lines = run_script(run, Machine(smp=1), script, 300, files=files)
+
+@system_test(seconds=60, variants=SQUARES, always={"xylem-on-xylem"})
+def unprivileged_guests(run, hypervisor, tools):
+    files = {f"rig/{name}.elf": (GUESTS / f"{name}.elf").read_bytes() for name in NAMES}
+    script = AUDIT[hypervisor] + DOM0 + "".join(f"attempt {name}\n" for name in NAMES) + "echo ISOLATION-PASSED\n"
+    lines = run_script(run, Machine(hypervisor=hypervisor, tools=tools), script, 400, files=files)
     check("ISOLATION-PASSED" in lines, "the script in dom0 came to no verdict")
