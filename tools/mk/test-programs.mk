@@ -1,14 +1,21 @@
-# What system tests bring into dom0: a program that counts pages, and a guest that does nothing.
+# What system tests bring into dom0: a program that counts pages, one that makes and moves data (in the guest, too, which has no
+# libraries), and a guest that does nothing.
 
-TEST_PROGRAMS := $(BUILD)/tests/bin/host-pages $(BUILD)/tests/bin/idle.elf
+TEST_PROGRAMS := $(addprefix $(BUILD)/tests/bin/,host-pages load-data idle.elf)
 HOST_PAGES_OBJECTS := $(call host_objects,tests/support/host_pages.cpp)
+LOAD_DATA_OBJECTS := $(call host_objects,tests/support/load_data.cpp)
 
 $(BUILD)/tests/bin/host-pages: $(HOST_PAGES_OBJECTS) $(BUILD)/lib/dom0.a
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CXX) $^ -lfmt -o $@
 
+$(BUILD)/tests/bin/load-data: $(LOAD_DATA_OBJECTS)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CXX) -static -s $^ -o $@
+
 $(BUILD)/tests/bin/idle.elf: $(GUEST_OBJ)/tests/support/idle_guest/main.o $(GUEST_KERNEL_OBJECTS) frontends/guest/guest.lds
 	$(link_guest)
 
--include $(HOST_PAGES_OBJECTS:.o=.d) $(GUEST_OBJ)/tests/support/idle_guest/main.d
+-include $(HOST_PAGES_OBJECTS:.o=.d) $(LOAD_DATA_OBJECTS:.o=.d) $(GUEST_OBJ)/tests/support/idle_guest/main.d
