@@ -35,11 +35,6 @@ inline Mfn mfn_of_mapped(const void* pointer)
 /// caller has checked the range against the hypervisor's hole (guest_range_ok). @return bytes NOT copied: 0 is success.
 u64 copy_from_guest(void* to, u64 guest_address, u64 bytes);
 u64 copy_to_guest(u64 guest_address, const void* from, u64 bytes);
-u64 clear_guest(u64 guest_address, u64 bytes);
-
-/// Reads one 8-byte word that may not be mapped (the guest's page tables seen through a linear map, say). @return
-/// success.
-bool read_word_safely(const u64* address, u64& value);
 
 // ---- Translations --------------------------------------------------------------------------------------------------
 

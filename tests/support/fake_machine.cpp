@@ -238,23 +238,6 @@ u64 copy_to_guest(u64 guest_address, const void* from, u64 bytes)
     return 0;
 }
 
-u64 clear_guest(u64 guest_address, u64 bytes)
-{
-    if (FakeMachine::get().faults(guest_address, bytes))
-        return bytes;
-    std::memset(reinterpret_cast<void*>(guest_address), 0, bytes);
-    return 0;
-}
-
-bool read_word_safely(const u64* address, u64& value)
-{
-    if (!guest_range_ok(reinterpret_cast<u64>(address), sizeof value) ||
-        FakeMachine::get().faults(reinterpret_cast<u64>(address), sizeof value))
-        return false;
-    value = *address;
-    return true;
-}
-
 void flush_tlb(CpuMask cpus)
 {
     FakeMachine::get().flush(cpus);

@@ -81,14 +81,7 @@ void load_segments(Vcpu& vcpu, GuestRegs& regs)
         bounce_failsafe(vcpu, regs, wanted);
 }
 
-/// Writes the guest's runstate area, if it asked for one. The guest's kernel root is loaded.
-void write_runstate(Vcpu& vcpu)
-{
-    if (vcpu.runstate_area)
-        write_runstate_area(vcpu);
-}
-
-/// The rest of this function's vCPU is not running any more: its roots must not stay loaded.
+/// No guest runs here now: none of its roots may stay loaded.
 void load_idle_root()
 {
     load_boot_gdt();
@@ -215,7 +208,8 @@ void load_context(Vcpu& vcpu)
     load_guest_gdt(vcpu);
     machine::load_ldt(vcpu);
     update_guest_time(vcpu);
-    write_runstate(vcpu);
+    if (vcpu.runstate_area)
+        write_runstate_area(vcpu); // while the kernel root, in which it lies, is loaded
     if (!vcpu.kernel_mode)
         machine::load_root(MachineAddress(vcpu.user_root));
     restore_fpu(vcpu);

@@ -12,8 +12,6 @@
 
 extern "C" {
 xylem::u64 user_copy(void* to, const void* from, xylem::u64 bytes);
-xylem::u64 user_clear(void* to, xylem::u64 bytes);
-bool read_word(const xylem::u64* address, xylem::u64* value);
 
 struct ExceptionTableEntry {
     xylem::u64 fault, fixup;
@@ -47,16 +45,6 @@ u64 copy_from_guest(void* to, u64 guest_address, u64 bytes)
 u64 copy_to_guest(u64 guest_address, const void* from, u64 bytes)
 {
     return user_copy(reinterpret_cast<void*>(guest_address), from, bytes);
-}
-
-u64 clear_guest(u64 guest_address, u64 bytes)
-{
-    return user_clear(reinterpret_cast<void*>(guest_address), bytes);
-}
-
-bool read_word_safely(const u64* address, u64& value)
-{
-    return read_word(address, &value);
 }
 
 void write_pte(u64* entry, u64 value)

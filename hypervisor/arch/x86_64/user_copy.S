@@ -22,35 +22,4 @@ FUNCTION user_copy
     ON_FAULT 1b, 4b
     ON_FAULT 2b, 3b
 
-// u64 user_clear(void* to, u64 bytes)
-FUNCTION user_clear
-    OPEN_USER
-    mov %rsi, %rcx
-    shr $3, %rcx
-    and $7, %esi
-    xor %eax, %eax
-1:  rep stosq
-    mov %rsi, %rcx
-2:  rep stosb
-3:  CLOSE_USER
-    mov %rcx, %rax
-    ret
-4:  lea (%rsi, %rcx, 8), %rcx
-    jmp 3b
-    ON_FAULT 1b, 4b
-    ON_FAULT 2b, 3b
-
-// bool read_word(const u64* address, u64* value)
-FUNCTION read_word
-    OPEN_USER
-1:  mov (%rdi), %rdx
-    CLOSE_USER
-    mov %rdx, (%rsi)
-    mov $1, %eax
-    ret
-2:  CLOSE_USER
-    xor %eax, %eax
-    ret
-    ON_FAULT 1b, 2b
-
     .section .note.GNU-stack, "", @progbits
