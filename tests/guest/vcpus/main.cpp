@@ -98,6 +98,16 @@ bool goes_down()
             return true;
     return false;
 }
+/// is_up says that a vCPU shall not run again; its run state changes when the processor has left it, which may be later.
+bool comes_to_rest()
+{
+    for (unsigned tries = 0; tries < 100'000; ++tries) {
+        abi::VcpuRunstateInfo info{};
+        if (vcpu_op(VcpuCmd::get_runstate_info, 1, address_of(info)) == 0 && info.state == Runstate::offline)
+            return true;
+    }
+    return false;
+}
 
 void second_vcpu()
 {
@@ -134,9 +144,7 @@ void second_vcpu()
     EXPECT_TRUE(comes_true(second_runs, 1));
     EXPECT(second_sees, 4711);
     EXPECT_TRUE(goes_down());
-    abi::VcpuRunstateInfo info{};
-    EXPECT(vcpu_op(VcpuCmd::get_runstate_info, 1, address_of(info)), 0);
-    EXPECT_TRUE(info.state == Runstate::offline);
+    EXPECT_TRUE(comes_to_rest());
     EXPECT(vcpu_op(VcpuCmd::up, 1), 0);
     EXPECT_TRUE(comes_true(second_runs, 2));
     EXPECT_TRUE(goes_down());
