@@ -98,7 +98,7 @@ bool goes_down()
             return true;
     return false;
 }
-/// is_up says that a vCPU shall not run again; its run state changes when the processor has left it, which may be later.
+/// is_up tells what shall be; the run state changes when the processor has left the vCPU, which may be a moment later.
 bool comes_to_rest()
 {
     for (unsigned tries = 0; tries < 100'000; ++tries) {
