@@ -1,6 +1,6 @@
 """Runs the tests: units, guests, systems and lint, two at a time, a line for each as it ends.
 
-Usage: python3 -m tests.run [--all] [--only PATTERN] [--list] [--unit BINARY...] [--guests IMAGE...]
+Usage: python3 -m tests.run [--all] [--only PATTERN] [--list] [--table FILE] [--unit BINARY...] [--guests IMAGE...]
 Ends with the line `N passed, N failed, N skipped`; exit status 1 if any failed.
 """
 
@@ -13,7 +13,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from tests.collect import guest, system, unit
+from tests.collect import guest, system, table, unit
 from tests.collect.job import Job
 from tests.collect.outcome import Outcome, Verdict
 
@@ -72,14 +72,16 @@ def timed(job):
 def run(jobs):
     counts = Counter()
     failed = []
+    results = []
     with ThreadPoolExecutor(WORKERS) as pool:
-        futures = [pool.submit(timed, job) for job in jobs]
+        futures = {pool.submit(timed, job): job for job in jobs}
         for done, future in enumerate(as_completed(futures), start=1):
             outcomes, seconds = future.result()
             report(outcomes, seconds, done, len(jobs))
+            results.append((futures[future].name, outcomes, seconds))
             counts.update(outcome.verdict for outcome in outcomes)
             failed += [outcome.name for outcome in outcomes if outcome.verdict is Verdict.FAILED]
-    return counts, failed
+    return counts, failed, results
 
 
 def main():
@@ -87,6 +89,7 @@ def main():
     parser.add_argument("--all", action="store_true", help="also what is too slow for every change")
     parser.add_argument("--only", default="*", help="run the tests whose names match this shell pattern, or one of several with commas between")
     parser.add_argument("--list", action="store_true", help="name the tests and run none")
+    parser.add_argument("--table", type=Path, help="write the results to this file too, as a table in Markdown")
     parser.add_argument("--unit", nargs="*", default=[])
     parser.add_argument("--guests", nargs="*", default=[])
     parser.add_argument("--hypervisors", nargs="*", default=["xylem", "xen"])
@@ -98,8 +101,12 @@ def main():
     if not jobs:
         sys.exit(f"no test's name matches '{arguments.only}': --list names them all")
     started = time.monotonic()
-    counts, failed = run(jobs)
-    print(f"\n{time.monotonic() - started:.0f} s in all")
+    counts, failed, results = run(jobs)
+    seconds = time.monotonic() - started
+    print(f"\n{seconds:.0f} s in all")
+    if arguments.table:
+        table.write(arguments.table, results, seconds)
+        print(f"the table is in {arguments.table}")
     for name in failed:
         print(f"failed: {name}")
     print(f"{counts[Verdict.PASSED]} passed, {counts[Verdict.FAILED]} failed, {counts[Verdict.SKIPPED]} skipped")

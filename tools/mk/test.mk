@@ -13,7 +13,7 @@ test:
 
 test-all:
 	$(call with_deps,$(TEST_FILES))
-	@python3 -m tests.run --all $(TEST_WORDS)
+	@python3 -m tests.run --all --table $(BUILD)/test-all.md $(TEST_WORDS)
 
 unit:
 	$(call with_deps,$(UNIT_TESTS))
