@@ -124,6 +124,8 @@ Result<void> steal(Owner& owner, Mfn mfn)
 
 Result<void> restore_frames(Owner& owner, Mfn first, unsigned order)
 {
+    // A stolen frame has lost the type that would have told of mappings that it had; they may still be cached.
+    flush_run(first, order);
     if (adopt(owner, first, u64{1} << order))
         return {};
     give_up_room(owner, u64{1} << order);

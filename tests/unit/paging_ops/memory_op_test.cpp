@@ -157,6 +157,26 @@ TEST_F(Exchanges, AMappedFrameStopsItWithEverythingKept)
     EXPECT_EQ(mm::m2p[in[3]], 3u);
 }
 
+// A frame that comes back from a failed exchange has no type any more that would tell of its former writable mapping: a
+// processor that has not flushed since could write it as a page table.
+TEST_F(Exchanges, AFrameThatComesBackIsInNoProcessorsTranslations)
+{
+    populate(2);
+    const Mfn page(in[0]);
+    ASSERT_EQ(guest.mmu_update(guest.l1_entry(0), entry_for(page, rw)), 0);
+    ASSERT_EQ(guest.mmu_update(guest.l1_entry(0), 0), 0);
+    ASSERT_EQ(guest.mmu_update(guest.l1_entry(1), entry_for(Mfn(in[1]), ro)), 0) << "this one cannot be taken";
+    ASSERT_TRUE(session.machine.may_be_written_through_tlb(page));
+    out = {9};
+    ask(0, 1);
+    ASSERT_EQ(exchange(), einval);
+
+    ASSERT_EQ(guest.mmuext(abi::MmuextCmd::pin_l1_table, page.value), 0);
+
+    EXPECT_FALSE(session.machine.may_be_written_through_tlb(page));
+    ASSERT_EQ(guest.mmuext(abi::MmuextCmd::unpin_table, page.value), 0);
+}
+
 TEST_F(Exchanges, WhatTheHeapDoesNotHaveIsNotTaken)
 {
     populate(2);
