@@ -2,8 +2,8 @@
 // anything.
 #pragma once
 
-#include "backends/lib/copy_once.hpp"
 #include "hypervisor/abi/io/console.hpp"
+#include "hypervisor/base/copy_once.hpp"
 
 #include <cstddef>
 #include <optional>

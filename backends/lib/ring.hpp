@@ -17,10 +17,12 @@
 // A hostile peer that scribbles there spoils its own ring only.
 #pragma once
 
-#include "backends/lib/copy_once.hpp"
 #include "hypervisor/abi/io/ring.hpp"
+#include "hypervisor/base/copy_once.hpp"
 
+#include <atomic>
 #include <cstddef>
+#include <cstring>
 #include <optional>
 #include <vector>
 

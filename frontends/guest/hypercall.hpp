@@ -2,6 +2,7 @@
 #pragma once
 
 #include "hypervisor/abi/hypercall.hpp"
+#include "hypervisor/base/result.hpp"
 
 #include <stdint.h>
 
@@ -25,6 +26,12 @@ inline int64_t hypercall(abi::HypercallNumber number, uint64_t a1 = 0, uint64_t 
                          uint64_t a4 = 0, uint64_t a5 = 0)
 {
     return hypercall(static_cast<uint64_t>(number), a1, a2, a3, a4, a5);
+}
+
+/// The error in what a hypercall answered, if there is one.
+inline Result<void> to_result(int64_t answer)
+{
+    return answer < 0 ? Result<void>(static_cast<Error>(-answer)) : Result<void>();
 }
 
 template <typename T> uint64_t address_of(T& object)

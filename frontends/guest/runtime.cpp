@@ -39,6 +39,20 @@ int memcmp(const void* a, const void* b, size_t bytes)
     return 0;
 }
 
+size_t strlen(const char* text)
+{
+    size_t length = 0;
+    while (text[length])
+        ++length;
+    return length;
+}
+
+/// What stands in a table of virtual functions for one that no class has.
+void __cxa_pure_virtual()
+{
+    asm volatile("ud2");
+}
+
 int atexit(void (*)())
 {
     return 0;

@@ -130,6 +130,35 @@ guest_failsafe_entry:
     push $0x102
     jmp trap_common
 
+// ---- Tasks (tasks.cpp)
+
+    .balign 32
+    .globl guest_switch_stacks
+guest_switch_stacks: // (u64** from, u64* to)
+    push %rbp
+    push %rbx
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    mov %rsp, (%rdi)
+    mov %rsi, %rsp
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbx
+    pop %rbp
+    ret
+
+    .globl guest_task_start
+guest_task_start: // r12: the function, r13: its argument
+    mov %r12, %rdi
+    mov %r13, %rsi
+    xor %ebp, %ebp
+    call guest_run_task
+    ud2
+
 // ---- ELF notes (xen/include/public/elfnote.h)
 
 .macro NOTE type, kind:vararg

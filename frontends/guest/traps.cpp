@@ -2,6 +2,7 @@
 
 #include "frontends/guest/guest.hpp"
 #include "frontends/guest/internal.hpp"
+#include "frontends/guest/vcpus.hpp"
 
 extern "C" char guest_trap_stubs[], guest_event_entry[], guest_syscall_entry[], guest_failsafe_entry[];
 extern "C" char guest_trap_stack_end[];
@@ -21,7 +22,7 @@ Fault last_fault;
 
 u64 fault_address()
 {
-    return shared_info().vcpu_info[0].arch.cr2;
+    return current_vcpu_info().arch.cr2;
 }
 
 /// An instruction of a TRY_INSTRUCTION goes on behind itself.
@@ -74,7 +75,7 @@ extern "C" void guest_trap(TrapFrame* frame)
     if (frame->vector < vectors && handlers[frame->vector] && handlers[frame->vector](*frame))
         return;
     if (frame->vector == vector_event) {
-        shared_info().vcpu_info[0].evtchn_upcall_pending = 0; // nobody has asked for events
+        current_vcpu_info().evtchn_upcall_pending = 0; // who waits for events looks at their bits (events.hpp)
         return;
     }
     if (fix_up(*frame))
@@ -83,14 +84,19 @@ extern "C" void guest_trap(TrapFrame* frame)
     shut_down(is_dom0() ? abi::ShutdownReason::reboot : abi::ShutdownReason::crash);
 }
 
-void initialise_traps()
+void fill_trap_table(abi::TrapInfo* table)
 {
-    static abi::TrapInfo table[257];
     for (unsigned vector = 0; vector < 256; ++vector) {
         const u8 privilege = vector == 3 || vector == 4 || vector >= 0x80 ? 3 : 0;
         table[vector] = {static_cast<u8>(vector), static_cast<u8>(privilege | abi::trap_mask_events),
                          abi::flat_ring3_cs64, reinterpret_cast<u64>(guest_trap_stubs) + vector * stub_bytes};
     }
+}
+
+void initialise_traps()
+{
+    static abi::TrapInfo table[257];
+    fill_trap_table(table);
     hypercall(abi::HypercallNumber::set_trap_table, reinterpret_cast<u64>(table));
     hypercall(abi::HypercallNumber::set_callbacks, reinterpret_cast<u64>(guest_event_entry),
               reinterpret_cast<u64>(guest_failsafe_entry), reinterpret_cast<u64>(guest_syscall_entry));

@@ -1,23 +1,20 @@
 // Reading memory that a peer can write at any time.
 //
 // A value that is checked and then read again from shared memory may have changed in between (XSA-155). So everything
-// that a backend takes from a peer goes through here: each word is read exactly once, into our own copy, and only the
-// copy counts.
+// that a backend takes from a frontend, or a frontend from a backend, goes through here: each word is read exactly
+// once, into our own copy, and only the copy counts.
 #pragma once
 
 #include "hypervisor/base/types.hpp"
 
-#include <atomic>
-#include <cstddef>
-#include <cstring>
 #include <type_traits>
 
-namespace xylem::backends {
+namespace xylem {
 
 /// Copies `words * 4` bytes; the compiler may neither repeat a read nor go back to the source.
-inline void copy_words_once(u32* destination, const volatile u32* source, std::size_t words)
+inline void copy_words_once(u32* destination, const volatile u32* source, size_t words)
 {
-    for (std::size_t i = 0; i < words; ++i)
+    for (size_t i = 0; i < words; ++i)
         destination[i] = source[i];
 }
 
@@ -28,7 +25,7 @@ template <typename T> T copy_once(const void* shared)
     u32 words[sizeof(T) / sizeof(u32)];
     copy_words_once(words, static_cast<const volatile u32*>(shared), sizeof(T) / sizeof(u32));
     T copy;
-    std::memcpy(&copy, words, sizeof copy);
+    __builtin_memcpy(&copy, words, sizeof copy);
     return copy;
 }
 
@@ -48,7 +45,7 @@ private:
 /// event.
 inline void full_barrier()
 {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 }
