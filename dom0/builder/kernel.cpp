@@ -52,6 +52,11 @@ constexpr u64 payload_offset_at = 0x248;
 constexpr u64 payload_length_at = 0x24C;
 constexpr u16 protocol_with_payload = 0x0208;
 
+bool is_bzimage(Bytes file)
+{
+    return starts_with(file, "HdrS", header_magic_at);
+}
+
 /// A payload ends in its unpacked size, 4 bytes, whatever it is packed with.
 std::vector<std::byte> unpack_payload(Bytes payload)
 {
@@ -256,14 +261,18 @@ void Content::read(u64 offset, std::span<std::byte> out) const
     }
 }
 
+bool is_packed(const Content& file)
+{
+    // A gzip file ends in its unpacked size, as a payload does.
+    return is_bzimage(file.bytes()) || compression_of(file.bytes()) == Compression::gzip;
+}
+
 Kernel parse_kernel(const Content& file)
 {
     Kernel kernel;
     const Bytes bytes = file.bytes();
-    if (starts_with(bytes, "HdrS", header_magic_at))
-        kernel.unpacked = unpack_bzimage(bytes);
-    else if (compression_of(bytes) == Compression::gzip) // a gzip file, too, ends in its unpacked size
-        kernel.unpacked = unpack_payload(bytes);
+    if (is_packed(file))
+        kernel.unpacked = is_bzimage(bytes) ? unpack_bzimage(bytes) : unpack_payload(bytes);
     const Content image = kernel.unpacked.empty() ? file : Content(kernel.unpacked);
     if (!starts_with(image.bytes(), ELFMAG))
         throw BuildError(kernel.unpacked.empty() ? "it is neither an ELF file nor a bzImage"
@@ -274,14 +283,13 @@ Kernel parse_kernel(const Content& file)
 
 MappedFile::MappedFile(const std::string& path) : fd_(open_device(path.c_str(), O_RDONLY))
 {
-    struct stat about {};
-    if (fstat(fd_.get(), &about) < 0)
+    if (fstat(fd_.get(), &status_) < 0)
         throw_errno("cannot look at " + path);
-    if (!S_ISREG(about.st_mode))
+    if (!S_ISREG(status_.st_mode))
         throw BuildError("it is no regular file");
-    if (about.st_size == 0)
+    if (status_.st_size == 0)
         throw BuildError("it is empty");
-    const auto size = static_cast<std::size_t>(about.st_size);
+    const auto size = static_cast<std::size_t>(status_.st_size);
     void* address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd_.get(), 0);
     if (address == MAP_FAILED)
         throw_errno("cannot map " + path);

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <sys/stat.h>
 #include <vector>
 
 namespace xylem::dom0::builder {
@@ -62,6 +63,9 @@ struct Kernel {
     u64 end = 0; ///< of the highest segment, pseudo-physical
 };
 
+/// Whether parse_kernel would have to unpack something, as far as the first bytes tell.
+bool is_packed(const Content& file);
+
 /// Reads a kernel from `file`, which must outlive the result.
 /// @throws BuildError  a sentence about the file, without its name ("it is neither an ELF file nor a bzImage")
 Kernel parse_kernel(const Content& file);
@@ -79,9 +83,11 @@ public:
     MappedFile(const MappedFile&) = delete;
     MappedFile& operator=(const MappedFile&) = delete;
     Content content() const { return {bytes_, fd_.get()}; }
+    const struct stat& status() const { return status_; }
 
 private:
     Fd fd_;
+    struct stat status_ {};
     std::span<const std::byte> bytes_;
 };
 

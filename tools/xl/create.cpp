@@ -1,6 +1,7 @@
 // Making a domain: what can be found wrong is found before there is a domain; what goes wrong later takes the domain
 // with it.
 #include "dom0/builder/error.hpp"
+#include "dom0/builder/kernel_cache.hpp"
 #include "dom0/builder/live_target.hpp"
 #include "tools/xl/device.hpp"
 #include "tools/xl/domain_nodes.hpp"
@@ -18,6 +19,8 @@
 namespace xylem::xl {
 
 namespace {
+
+constexpr char kernel_cache_folder[] = "/var/cache/xen/kernels";
 
 using config::DomainConfig;
 using dom0::builder::BuildError;
@@ -38,15 +41,17 @@ template <typename Read> auto reading(const char* what, const std::string& path,
 class Images {
 public:
     Images(const DomainConfig& config, u64 pages)
-        : kernel_file_(open("kernel", config.kernel)),
-          kernel_(
-              reading("kernel", config.kernel, [&] { return dom0::builder::parse_kernel(kernel_file_->content()); })),
-          ramdisk_file_(config.ramdisk.empty() ? nullptr : open("ramdisk", config.ramdisk)),
+        : kernel_file_(reading("kernel", config.kernel,
+                               [&] {
+                                   const dom0::builder::KernelCache cache(kernel_cache_folder);
+                                   return std::make_unique<dom0::builder::KernelFile>(config.kernel, cache);
+                               })),
+          ramdisk_file_(config.ramdisk.empty() ? nullptr : open_ramdisk(config.ramdisk)),
           layout_(reading("kernel", config.kernel,
-                          [&] { return dom0::builder::plan_layout(kernel_, ramdisk().size(), pages); }))
+                          [&] { return dom0::builder::plan_layout(kernel(), ramdisk().size(), pages); }))
     {
     }
-    const dom0::builder::Kernel& kernel() const { return kernel_; }
+    const dom0::builder::Kernel& kernel() const { return kernel_file_->kernel(); }
     const dom0::builder::Layout& layout() const { return layout_; }
     dom0::builder::Content ramdisk() const
     {
@@ -54,13 +59,12 @@ public:
     }
 
 private:
-    static std::unique_ptr<dom0::builder::MappedFile> open(const char* what, const std::string& path)
+    static std::unique_ptr<dom0::builder::MappedFile> open_ramdisk(const std::string& path)
     {
-        return reading(what, path, [&] { return std::make_unique<dom0::builder::MappedFile>(path); });
+        return reading("ramdisk", path, [&] { return std::make_unique<dom0::builder::MappedFile>(path); });
     }
 
-    std::unique_ptr<dom0::builder::MappedFile> kernel_file_;
-    dom0::builder::Kernel kernel_;
+    std::unique_ptr<dom0::builder::KernelFile> kernel_file_;
     std::unique_ptr<dom0::builder::MappedFile> ramdisk_file_;
     dom0::builder::Layout layout_;
 };
