@@ -2,8 +2,8 @@
 
 Usage: python3 -m tests.bench.bench [--out FILE.json] [--skip native|xen|xylem ...]
 Every figure comes from QEMU counting instructions (one tick of the time stamp counter an instruction), one processor: it
-repeats within some percent on any host. Three parts: osbench as dom0's init; QEMU's start to dom0's init; and `xl create` to
-the guest's init, by Debian's tools on real Xen and by ours on Xylem.
+repeats within some percent on any host. Four parts: osbench as dom0's init; QEMU's start to dom0's init; `xl create` to the
+guest's init, and what xl costs dom0, by Debian's tools on real Xen and by ours on Xylem.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from dom0.image.newc import Archive
+from tests.bench import toolstack
 from tools.run.boot import files_for
 from tools.run.console import Console, ConsoleError
 from tools.run.machine import Machine, MachineError
@@ -82,16 +83,26 @@ def create(hypervisor, tools):
     raise ConsoleError(f"the guest on {hypervisor} never came to its init; see {LOGS}/create-{hypervisor}.log")
 
 
+def tools_costs(hypervisor, tools):
+    rows = toolstack.costs(boot(f"toolstack-{hypervisor}", toolstack.machine(hypervisor, tools), None))
+    if missing := [name for name in toolstack.ROWS if name not in rows]:
+        raise ConsoleError(f"xl on {hypervisor} did not come to {', '.join(missing)}; see {LOGS}/toolstack-{hypervisor}.log")
+    return rows
+
+
 def measure(hypervisors):
-    results = {"osbench": {}, "start": {}, "create": {}}
+    results = {"osbench": {}, "start": {}, "create": {}, "toolstack": {}}
     for hypervisor in hypervisors:
         print(f"==> osbench as init on {hypervisor}", flush=True)
         results["osbench"][hypervisor] = osbench(hypervisor)
         print(f"==> QEMU's start to init on {hypervisor}", flush=True)
         results["start"][hypervisor] = start_up(hypervisor)
         if hypervisor != "native":
+            tools = {"xen": "debian", "xylem": "xylem"}[hypervisor]
             print(f"==> xl create to the guest's init on {hypervisor}", flush=True)
-            results["create"][hypervisor] = create(hypervisor, {"xen": "debian", "xylem": "xylem"}[hypervisor])
+            results["create"][hypervisor] = create(hypervisor, tools)
+            print(f"==> what xl costs on {hypervisor}", flush=True)
+            results["toolstack"][hypervisor] = tools_costs(hypervisor, tools)
     return results
 
 
@@ -128,6 +139,15 @@ def print_table(results):
               f"{ratio(xylem, xen):>10}")
 
 
+def print_costs(results):
+    xen, xylem = (results["toolstack"].get(which, {}) for which in ("xen", "xylem"))
+    print(f"\n{'dom0, 10^6 instructions':30}{'Debian/Xen':>12}{'Xylem':>12}{'ratio':>10}")
+    for name, title in toolstack.ROWS.items():
+        theirs, ours = (rows[name] * 1000 if name in rows else None for rows in (xen, xylem))
+        cells = [f"{value:,.1f}" if value is not None else "-" for value in (theirs, ours)]
+        print(f"{title:30}{cells[0]:>12}{cells[1]:>12}{ratio(ours, theirs):>10}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=BUILD / "bench.json")
@@ -139,6 +159,7 @@ def main():
         sys.exit(f"bench: {error}")
     arguments.out.write_text(json.dumps(results, indent=1) + "\n")
     print_table(results)
+    print_costs(results)
     print(f"the same as JSON: {arguments.out}")
 
 

@@ -10,7 +10,7 @@ $(BENCH_PROGRAMS): $(BUILD)/bench/%: tests/bench/%.c
 	@gcc -O2 -static -Wall -Wextra -o $@ $<
 
 BENCH_HYPERVISORS := $(filter-out $(BENCH_SKIP),xen xylem)
-BENCH_FILES = $(BENCH_PROGRAMS) $(BUILD)/dom0/vmlinuz $(if $(filter xen,$(BENCH_HYPERVISORS)),$(BUILD)/xen.elf $(BUILD)/dom0/initrd-debian.img) \
+BENCH_FILES = $(BENCH_PROGRAMS) $(BUILD)/dom0/vmlinuz $(BUILD)/tests/guest/hello.elf $(if $(filter xen,$(BENCH_HYPERVISORS)),$(BUILD)/xen.elf $(BUILD)/dom0/initrd-debian.img) \
   $(if $(filter xylem,$(BENCH_HYPERVISORS)),$(BUILD)/xylem.elf $(BUILD)/dom0/initrd.img)
 
 .PHONY: bench
