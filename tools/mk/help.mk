@@ -10,6 +10,7 @@ make unit          the unit tests alone                  make test-list     the 
 make bench         native Linux, real Xen and Xylem side by side, in instructions
 make lint          what a machine can check of the code   make format        clang-format over the sources
 make debug         gdb on the hypervisor from its first instruction
+make mutants       seeded flaws, each of which its test must find
 make deps          install the Debian packages that the above need      make clean   remove build/
 
 For run, demo and debug:

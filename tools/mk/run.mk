@@ -13,7 +13,10 @@ TOOLS ?= xylem
 GUEST_CMDLINE ?=
 QEMU ?=
 
-MACHINE_WORDS = --boot $(BOOT) --smp $(SMP) --cpu $(CPU) --mem $(MEM) --machine $(MACHINE) --hyp $(HYP) --tools $(TOOLS) --qemu="$(QEMU)"
+MACHINE_WORDS = --boot="$(BOOT)" --smp="$(SMP)" --cpu="$(CPU)" --mem="$(MEM)" --machine="$(MACHINE)" --hyp="$(HYP)" \
+  --tools="$(TOOLS)" --qemu="$(QEMU)"
+# By the environment, so that no shell but the guest's kernel takes the words apart.
+export GUEST_CMDLINE
 
 # What a boot needs, by whose hypervisor and tools it takes.
 HYPERVISOR_xylem := $(BUILD)/xylem.elf
@@ -29,7 +32,7 @@ run:
 
 demo:
 	$(call with_deps,$(BOOT_FILES))
-	@python3 -m tools.run.demo $(MACHINE_WORDS) --guest-cmdline "$(GUEST_CMDLINE)"
+	@python3 -m tools.run.demo $(MACHINE_WORDS) --guest-cmdline="$$GUEST_CMDLINE"
 
 # The machine stops before its first instruction; gdb runs on the terminal, the console goes to build/logs/debug.log.
 debug:

@@ -29,10 +29,16 @@ def files_for(script, further):
     return files
 
 
+def processors(text):
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"SMP={text}: expected a number of processors, like 2")
+    return int(text)
+
+
 def add_machine_arguments(parser):
-    for name in ("smp", "cpu", "mem", "machine", "boot", "dom0-mem", "hypervisor-args", "dom0-args"):
-        default = getattr(Machine, name.replace("-", "_"))
-        parser.add_argument(f"--{name}", default=default, type=type(default))
+    parser.add_argument("--smp", default=Machine.smp, type=processors)
+    for name in ("cpu", "mem", "machine", "boot", "dom0-mem", "hypervisor-args", "dom0-args"):
+        parser.add_argument(f"--{name}", default=getattr(Machine, name.replace("-", "_")))
     parser.add_argument("--hyp", default="xylem", dest="hypervisor", choices=["xylem", "xen", "native"])
     parser.add_argument("--tools", default="xylem", choices=["xylem", "debian"])
     parser.add_argument("--ours", default="", help="with --tools debian: which of xenstored xenconsoled blkback netback xl are "

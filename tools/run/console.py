@@ -29,6 +29,7 @@ class Console:
         self._seconds = seconds
         self._on_line = on_line
         self._partial = b""
+        self._ended = False  # QEMU has, and all that it said is read
         self._read_to = 0  # lines that an expect has gone by
 
     def __enter__(self):
@@ -80,7 +81,14 @@ class Console:
                 if match:
                     return when, match
             if not self._read(until):
-                raise ConsoleError(f"no line matching '{pattern}' within {seconds:.0f} s; see {self._log_path}")
+                raise ConsoleError(self._why_silent(pattern, seconds))
+
+    def _why_silent(self, pattern, seconds):
+        if not self._ended:
+            return f"no line matching '{pattern}' within {seconds:.0f} s; see {self._log_path}"
+        said = [text for _, text in self.lines if text.strip()]
+        complaints = [text for text in said if text.startswith("qemu-system-")]
+        return f"QEMU ended before a line matching '{pattern}'; it last said: {(complaints or said or ['nothing'])[-1]}"
 
     def expect_end(self, seconds):
         """Waits until QEMU ends by itself: the machine powered off. @return all lines"""
@@ -107,6 +115,7 @@ class Console:
             return False
         data = self._qemu.stdout.read()
         if not data:
+            self._ended = True
             if self._partial:
                 self._take_line(self._partial)
                 self._partial = b""

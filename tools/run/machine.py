@@ -16,6 +16,7 @@ from dom0.image.newc import Archive
 
 BUILD = Path("build")
 HYPERVISORS = {"xylem": BUILD / "xylem.elf", "xen": BUILD / "xen.elf"}
+LEAST_MEMORY = 512  # MiB in which the hypervisor, dom0 and the demo's guest have room
 INITRDS = {"xylem": BUILD / "dom0/initrd.img", "debian": BUILD / "dom0/initrd-debian.img"}
 
 
@@ -25,8 +26,8 @@ class MachineError(Exception):
 
 def megabytes(text):
     """A size as QEMU writes it: 768M, 2G, or plain MiB."""
-    text = str(text).upper()
-    factor = {"M": 1, "G": 1024}.get(text[-1:])
+    text = str(text)
+    factor = {"M": 1, "G": 1024}.get(text[-1:].upper())
     digits = text[:-1] if factor else text
     if not digits.isdigit():
         raise MachineError(f"MEM={text}: expected a number of MiB, or one with M or G behind it")
@@ -62,6 +63,8 @@ class Machine:
         """768 MiB, or less where the machine must also hold the hypervisor and a guest of 128 MiB."""
         if self.dom0_mem:
             return self.dom0_mem
+        if megabytes(self.mem) < LEAST_MEMORY:
+            raise MachineError(f"MEM={self.mem}: expected at least {LEAST_MEMORY}M; dom0 and a guest need as much")
         return f"{min(768, megabytes(self.mem) - 288)}M"
 
     def hypervisor_command_line(self):
