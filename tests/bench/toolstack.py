@@ -76,7 +76,8 @@ def machine(hypervisor, tools):
     script, vmlinux = BUILD / "bench/toolstack.sh", BUILD / "bench/vmlinux"
     script.write_text(SCRIPT)
     vmlinux.write_bytes(unpacked(BUILD / "domu/vmlinuz"))
-    return Machine(hypervisor=hypervisor, tools=tools, mem="4G", files=files_for(script, [vmlinux, UNIKERNEL]))
+    # Room for an unpacked kernel in /rig and one in the cache.
+    return Machine(hypervisor=hypervisor, tools=tools, mem="4G", dom0_mem="1536M", files=files_for(script, [vmlinux, UNIKERNEL]))
 
 
 def costs(lines):
