@@ -1,5 +1,10 @@
 // The mini kernel that small guests run in: it boots as a dom0 or as a domU, has a console, exceptions, page tables by
-// hypercall, and a clean end. A program is one main.cpp with `void xylem_main()`; see tests/guest/ for many.
+// hypercall, and a clean end. A program is one main.cpp with `void xylem_main()`: see frontends/programs/ for some, and
+// tests/guest/ for many. What else there is has headers of its own, in the order in which one needs them:
+//
+//   memory.hpp   pages, heap          events.hpp   event channels     tasks.hpp   tasks, waiting
+//   time.hpp     clocks               grants.hpp   grants             vcpus.hpp   several vCPUs
+//   drivers.hpp  the store, and what frontends/{block,net,...} need   control.hpp shutdown as the toolstack orders it
 #pragma once
 
 #include "frontends/guest/hypercall.hpp"
@@ -24,6 +29,9 @@ namespace xylem::guest {
 
 abi::StartInfo& start_info();
 abi::SharedInfo& shared_info(); ///< mapped at start
+/// The word after `name` on the command line ("disk=" finds 51712 in "disk=51712"). @return false  there is none, or it
+/// does not fit
+bool find_argument(const char* name, char* out, size_t capacity);
 bool is_dom0();
 /// Whether the hypervisor is Xylem (else it is Xen): for what is known to differ, and written down.
 bool on_xylem();
@@ -32,6 +40,8 @@ bool on_xylem();
 
 /// Writes to the console: as dom0 by console_io, else through the ring of start_info.
 void write_console(const char* text, size_t length);
+/// Takes what was typed. @return bytes, 0 if there are none; what comes later ends a wait (tasks.hpp) of a domU
+size_t read_console(char* buffer, size_t capacity);
 template <typename... Args> void print(const char* format, const Args&... args)
 {
     char text[256];

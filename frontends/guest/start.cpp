@@ -36,6 +36,28 @@ bool on_xylem()
     return extra.text[0] == '-' && extra.text[1] == 'x' && extra.text[2] == 'y';
 }
 
+bool find_argument(const char* name, char* out, size_t capacity)
+{
+    const auto* line = reinterpret_cast<const char*>(start_info().cmd_line);
+    const size_t name_length = __builtin_strlen(name);
+    const char* const end = line + abi::max_guest_cmdline;
+    for (const char* word = line; word < end && *word;) {
+        const char* word_end = word;
+        while (word_end < end && *word_end && *word_end != ' ')
+            ++word_end;
+        const size_t length = static_cast<size_t>(word_end - word);
+        if (length >= name_length && __builtin_memcmp(word, name, name_length) == 0) {
+            if (length - name_length >= capacity)
+                return false;
+            __builtin_memcpy(out, word + name_length, length - name_length);
+            out[length - name_length] = 0;
+            return true;
+        }
+        word = word_end + (word_end < end && *word_end == ' ');
+    }
+    return false;
+}
+
 void shut_down(abi::ShutdownReason reason)
 {
     abi::SchedShutdown request{reason};

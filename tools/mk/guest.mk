@@ -1,11 +1,14 @@
-# Small guests: the mini kernel (frontends/guest/) and one ELF for each folder of tests/guest/.
+# Small guests: the mini kernel and the frontends, and one ELF for each folder of frontends/programs/ and tests/guest/.
 
 GUEST_OBJ := $(BUILD)/obj/guest
 GUEST_CXXFLAGS := -std=c++20 -O2 -g $(WARNINGS) $(INCLUDES) -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit \
     -mno-red-zone -mgeneral-regs-only -mcmodel=kernel -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables \
     -fno-omit-frame-pointer -fcf-protection=none -fno-strict-aliasing -ffreestanding
-GUEST_KERNEL_SOURCES := $(sort $(wildcard frontends/guest/*.cpp)) hypervisor/base/format.cpp
-GUEST_KERNEL_OBJECTS := $(GUEST_OBJ)/frontends/guest/start.S.o $(patsubst %.cpp,$(GUEST_OBJ)/%.o,$(GUEST_KERNEL_SOURCES))
+GUEST_LIBRARY_SOURCES := $(sort $(filter-out frontends/programs/%,$(wildcard frontends/*/*.cpp))) hypervisor/base/format.cpp
+GUEST_LIBRARY_OBJECTS := $(patsubst %.cpp,$(GUEST_OBJ)/%.o,$(GUEST_LIBRARY_SOURCES))
+GUEST_KERNEL_OBJECTS := $(GUEST_OBJ)/frontends/guest/start.S.o $(BUILD)/lib/guest.a
+GUEST_PROGRAMS := $(patsubst frontends/programs/%/main.cpp,%,$(sort $(wildcard frontends/programs/*/main.cpp)))
+GUEST_PROGRAM_ELFS := $(patsubst %,$(BUILD)/guests/%.elf,$(GUEST_PROGRAMS))
 GUEST_TESTS := $(patsubst tests/guest/%/main.cpp,%,$(sort $(wildcard tests/guest/*/main.cpp)))
 GUEST_TEST_ELFS := $(patsubst %,$(BUILD)/tests/guest/%.elf,$(GUEST_TESTS))
 
@@ -19,17 +22,29 @@ $(GUEST_OBJ)/%.S.o: %.S
 	@echo "  AS      $<"
 	@$(CXX) -c $< -o $@
 
-# Its objects are the prerequisites.
+$(BUILD)/lib/guest.a: $(GUEST_LIBRARY_OBJECTS)
+	@mkdir -p $(@D); rm -f $@
+	@echo "  AR      $@"
+	@ar rcs $@ $^
+
+# Its objects are the prerequisites; of the library it takes what the program uses.
 define link_guest
 @mkdir -p $(@D)
 @echo "  LINK    $@"
 @ld -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none \
-    -T frontends/guest/guest.lds $(filter %.o,$^) -o $@
+    -T frontends/guest/guest.lds $(filter %.o,$^) $(filter %.a,$^) -o $@
 endef
 
 $(BUILD)/tests/guest/%.elf: $(GUEST_KERNEL_OBJECTS) $(GUEST_OBJ)/tests/guest/%/main.o frontends/guest/guest.lds
 	$(link_guest)
 
+$(BUILD)/guests/%.elf: $(GUEST_KERNEL_OBJECTS) $(GUEST_OBJ)/frontends/programs/%/main.o frontends/guest/guest.lds
+	$(link_guest)
+
+.PHONY: guests
+guests:
+	$(call with_deps,$(GUEST_PROGRAM_ELFS))
+
 .SECONDARY: $(GUEST_KERNEL_OBJECTS)
 .PRECIOUS: $(GUEST_OBJ)/%.o
--include $(GUEST_KERNEL_OBJECTS:.o=.d) $(patsubst %,$(GUEST_OBJ)/tests/guest/%/main.d,$(GUEST_TESTS))
+-include $(GUEST_LIBRARY_OBJECTS:.o=.d) $(patsubst %,$(GUEST_OBJ)/frontends/programs/%/main.d,$(GUEST_PROGRAMS)) $(patsubst %,$(GUEST_OBJ)/tests/guest/%/main.d,$(GUEST_TESTS))
