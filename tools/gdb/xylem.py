@@ -3,6 +3,20 @@
 import gdb
 
 
+def variable(name):
+    return gdb.parse_and_eval(f"'{name}'")  # in quotes: gdb's grammar has no anonymous namespaces
+
+
+def reading(function):
+    """What a command reads has no address before the hypervisor has made its page tables."""
+    def invoke(self, argument, from_tty):
+        try:
+            function(self)
+        except gdb.MemoryError as error:
+            raise gdb.GdbError(f"{error}: the hypervisor does not run yet; `continue`, and then Ctrl-C") from error
+    return invoke
+
+
 class XylemPrefix(gdb.Command):
     """What Xylem knows of itself: log, domains."""
 
@@ -16,9 +30,10 @@ class Log(gdb.Command):
     def __init__(self):
         super().__init__("xylem log", gdb.COMMAND_DATA)
 
-    def invoke(self, argument, from_tty):
-        ring = gdb.parse_and_eval("xylem::arch::(anonymous namespace)::ring")
-        written = int(gdb.parse_and_eval("xylem::arch::(anonymous namespace)::written"))
+    @reading
+    def invoke(self):
+        ring = variable("xylem::arch::(anonymous namespace)::ring")
+        written = int(variable("xylem::arch::(anonymous namespace)::written"))
         size = ring.type.sizeof
         raw = gdb.selected_inferior().read_memory(int(ring.address), size).tobytes()
         start = written % size
@@ -32,8 +47,9 @@ class Domains(gdb.Command):
     def __init__(self):
         super().__init__("xylem domains", gdb.COMMAND_DATA)
 
-    def invoke(self, argument, from_tty):
-        domain = gdb.parse_and_eval("xylem::(anonymous namespace)::first_domain")
+    @reading
+    def invoke(self):
+        domain = variable("xylem::(anonymous namespace)::first_domain")
         while int(domain) != 0:
             vcpus = [domain["vcpus"][index] for index in range(int(domain["vcpu_limit"]))]
             gdb.write(f"domain {domain['id']['value']}: {domain['life']}, shut down: {domain['shut_down']}, at {domain}\n")

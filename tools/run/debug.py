@@ -7,12 +7,22 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from tools.run.boot import add_machine_arguments, machine_from
 from tools.run.machine import MachineError, qemu_command
 
 LOG = Path("build/logs/debug.log")
+SECONDS_TO_LISTEN = 30
+
+
+def wait_for(qemu, socket):
+    """Until QEMU listens for gdb. @return False  it has ended instead, having said why"""
+    until = time.monotonic() + SECONDS_TO_LISTEN
+    while not socket.exists() and qemu.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    return socket.exists()
 
 
 def main():
@@ -30,6 +40,8 @@ def main():
         qemu = subprocess.Popen([*command, "-monitor", "none", "-serial", f"file:{LOG}", "-S",
                                  "-gdb", f"unix:{socket},server=on,wait=off"], stdin=subprocess.DEVNULL, start_new_session=True)
         try:
+            if not wait_for(qemu, socket):
+                sys.exit("debug: QEMU does not listen for gdb")
             print(f"==> the console goes to {LOG}; `help xylem` lists our commands; `continue` starts the machine", flush=True)
             subprocess.call(["gdb", "-q", "build/xylem-syms.elf", "-x", "tools/gdb/xylem.py",
                              "-ex", f"target remote {socket}"])
