@@ -24,6 +24,14 @@ void arm_for_first(TimerList& list)
         machine::disarm_timer();
 }
 
+/// Off the list. With the list's lock held. From here on another processor may arm it.
+void disarm(Timer& timer)
+{
+    timer.link.unlink();
+    timer.armed = false;
+    atomic_store(&timer.claimed, false);
+}
+
 /// Takes the timer off whichever list it is on, and waits for the end of its function if that runs on another
 /// processor. Its processor may change until we hold the right lock.
 void remove(Timer& timer)
@@ -32,12 +40,11 @@ void remove(Timer& timer)
         const CpuId cpu = timer.cpu;
         TimerList& list = lists[cpu.value];
         LockGuard guard(list.lock);
+        const bool armed = atomic_load(&timer.armed); // before the look at the processor: it is set after that
         if (cpu != timer.cpu || (list.running == &timer && cpu != machine::this_cpu()))
             continue;
-        if (timer.armed) {
-            timer.link.unlink();
-            timer.armed = false;
-        }
+        if (armed)
+            disarm(timer);
         return;
     }
 }
@@ -46,12 +53,14 @@ void remove(Timer& timer)
 
 void set_timer(Timer& timer, Nanoseconds deadline)
 {
-    remove(timer);
+    // Another processor may set the same timer: one of us puts it into his list, and the other takes it off there.
+    for (remove(timer); atomic_exchange(&timer.claimed, true); remove(timer))
+        machine::relax();
     TimerList& list = lists[machine::this_cpu().value];
     LockGuard guard(list.lock);
     timer.cpu = machine::this_cpu();
     timer.deadline = deadline;
-    timer.armed = true;
+    atomic_store(&timer.armed, true);
     Timer* position = list.timers.front();
     while (position && position->deadline <= deadline)
         position = list.timers.next(*position);
@@ -75,9 +84,8 @@ void run_timers()
             due = list.timers.front();
             if (!due || due->deadline > machine::now())
                 return arm_for_first(list);
-            due->link.unlink();
-            due->armed = false;
             list.running = due;
+            disarm(*due);
         }
         due->function(due->context);
         LockGuard guard(list.lock);

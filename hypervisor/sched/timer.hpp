@@ -18,7 +18,8 @@ struct Timer {
     void* context = nullptr;
     Nanoseconds deadline{};
     CpuId cpu{};
-    bool armed = false; ///< under the lock of `cpu`'s list
+    bool armed = false;   ///< under the lock of `cpu`'s list
+    bool claimed = false; ///< by the processor that arms it, until it is taken off that one's list again; atomic
     ListLink link;
 };
 
