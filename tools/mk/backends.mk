@@ -19,7 +19,7 @@ BACKENDS_CONSOLE := $(addprefix backends/console/,guest.cpp pty.cpp ring.cpp)
 $(eval $(call program,xenconsoled,$(BACKENDS_CONSOLE) $(addprefix backends/console/,daemon.cpp main.cpp),\
   backends xenstore dom0,-lfmt))
 
-BACKENDS_TEST_SUPPORT := tests/unit/backends/fake_peer.cpp $(BACKENDS_LIB) dom0/lib/fd.cpp dom0/lib/gntdev.cpp
+BACKENDS_TEST_SUPPORT := tests/unit/backends/fake_peer.cpp tests/unit/backends/watched_page.cpp $(BACKENDS_LIB) dom0/lib/fd.cpp dom0/lib/gntdev.cpp
 
 $(eval $(call unit_test,backends_ring,tests/unit/backends/ring_test.cpp $(BACKENDS_TEST_SUPPORT),,-lfmt))
 $(eval $(call unit_test,backends_block,tests/unit/backends/block_request_test.cpp tests/unit/backends/block_queue_test.cpp \

@@ -44,9 +44,3 @@ $(eval $(call core_test,page_type_model,$(wildcard tests/model/page_type_*.cpp))
 lint: lint-symbols
 lint-symbols: $(patsubst %.cpp,$(BUILD)/obj/hypervisor/%.o,$(CORE_SOURCES))
 	@python3 tools/lint/core_symbols.py $^
-
-# Seeded flaws, each of which its test must find.
-APT_DEPS += patch
-.PHONY: mutants
-mutants: $(BUILD)/tests/unit/mm $(BUILD)/tests/unit/paging_ops
-	@python3 -m tests.mutants.run

@@ -1,129 +1,8 @@
 // The block backend's ring against a simulated frontend: data, errors, order, hostile rings, kill and resume.
-#include "backends/block/queue.hpp"
-#include "tests/unit/backends/fake_peer.hpp"
-
-#include <algorithm>
-#include <gtest/gtest.h>
-#include <random>
+#include "tests/unit/backends/block_rig.hpp"
+#include "tests/unit/backends/watched_page.hpp"
 
 namespace xylem::backends::block {
-
-using abi::io::BlkifOp;
-using abi::io::BlkifRequest;
-using abi::io::BlkifRequestIndirect;
-using abi::io::BlkifRequestSegment;
-using abi::io::BlkifResponse;
-using abi::io::BlkifStatus;
-using test::CountedSignal;
-using test::FakePeer;
-
-constexpr u64 disk_bytes = 1 << 20;
-
-/// A disk in memory, whose operations finish at once, or when the test says so, in the order it says.
-struct MemoryDisk : Disk {
-    const Geometry& geometry() const override { return shape; }
-    void submit(DiskJob& job) override
-    {
-        if (deferring)
-            waiting.push_back(&job);
-        else
-            perform(job);
-    }
-    void perform(DiskJob& job)
-    {
-        log.push_back(job.kind);
-        if (failure != 0)
-            return job.done(failure);
-        u64 at = job.offset;
-        for (const iovec& vector : job.vectors) {
-            if (job.kind == DiskJob::Kind::read)
-                std::memcpy(vector.iov_base, data.data() + at, vector.iov_len);
-            if (job.kind == DiskJob::Kind::write)
-                std::memcpy(data.data() + at, vector.iov_base, vector.iov_len);
-            at += vector.iov_len;
-        }
-        if (job.kind == DiskJob::Kind::discard)
-            std::memset(data.data() + job.offset, 0, job.bytes);
-        job.done(0);
-    }
-    void perform_waiting(std::mt19937* shuffle = nullptr)
-    {
-        std::vector<DiskJob*> batch;
-        batch.swap(waiting);
-        if (shuffle)
-            std::shuffle(batch.begin(), batch.end(), *shuffle);
-        for (DiskJob* job : batch)
-            perform(*job);
-    }
-
-    Geometry shape{.bytes = disk_bytes, .discards = true};
-    std::vector<std::byte> data = std::vector<std::byte>(disk_bytes);
-    std::vector<DiskJob*> waiting;
-    std::vector<DiskJob::Kind> log;
-    bool deferring = false;
-    int failure = 0;
-};
-
-/// A domain with a ring in page 0 and data pages behind it, a disk, and the backend's queue between them.
-struct Rig {
-    static constexpr u32 pages = 600;
-
-    explicit Rig(Grants how) : grants(how)
-    {
-        front.init();
-        connect();
-        queue->start();
-    }
-    void connect()
-    {
-        const GrantRef ring(0);
-        queue = std::make_unique<Queue>(QueueParts{loop, peer, disk, MappedPages(peer, {&ring, 1}), grants,
-                                                   "vbd 1/51712", [this] { broken = true; }, [this] { ++idle_calls; }});
-        queue->set_signal(std::make_unique<CountedSignal>(events));
-    }
-    /// The backend dies with whatever it had in hand, and its successor starts.
-    void kill_and_resume()
-    {
-        disk.waiting.clear();
-        queue.reset();
-        connect();
-        queue->resume();
-    }
-    void settle()
-    {
-        for (int i = 0; i < 6; ++i)
-            loop.turn(std::chrono::milliseconds(0));
-    }
-    BlkifResponse ask(const BlkifRequest& request)
-    {
-        front.push(request);
-        queue->serve();
-        settle();
-        const auto response = front.pop();
-        EXPECT_TRUE(response);
-        return response.value_or(BlkifResponse{});
-    }
-    static BlkifRequest request(BlkifOp operation, u64 id, u64 sector, std::vector<BlkifRequestSegment> segments)
-    {
-        BlkifRequest raw{};
-        raw.operation = operation;
-        raw.nr_segments = static_cast<u8>(segments.size());
-        raw.id = id;
-        raw.sector_number = sector;
-        std::copy(segments.begin(), segments.end(), raw.seg);
-        return raw;
-    }
-
-    EventLoop loop;
-    FakePeer peer{pages};
-    MemoryDisk disk;
-    test::FrontRing<BlkifRequest, BlkifResponse> front{peer.page(0)};
-    Grants grants;
-    unsigned events = 0;
-    bool broken = false;
-    unsigned idle_calls = 0;
-    std::unique_ptr<Queue> queue;
-};
 
 struct BlockQueue : testing::TestWithParam<Grants> {
     Rig rig{GetParam()};
@@ -198,6 +77,60 @@ TEST_P(BlockQueue, AnIndirectRequestMovesUpToItsAdvertisedSegments)
     EXPECT_EQ(response.status, BlkifStatus::okay);
     for (u32 i = 0; i < max_indirect_segments; ++i)
         EXPECT_EQ(rig.disk.data[i * page_size], std::byte(i + 1));
+}
+
+// XSA-155: the frontend changes each word of a request, and of its list of segments, once it has been read.
+TEST_P(BlockQueue, NoWordOfARequestIsReadTwice)
+{
+    std::memset(rig.peer.page(5), 0x5a, page_size);
+    rig.front.push(Rig::request(BlkifOp::write, 7, 100, {{5, 2, 5}}));
+    {
+        test::WatchedPage ring(rig.peer.read_at(0), sizeof(abi::io::RingHeader));
+        rig.queue->serve();
+        rig.settle();
+        EXPECT_GT(ring.words_read(), 8u);
+        EXPECT_EQ(ring.words_read_again(), 0u);
+    }
+    EXPECT_EQ(rig.front.pop()->id, 7u);
+    EXPECT_EQ(rig.disk.data[100 * 512], std::byte{0x5a});
+    EXPECT_EQ(rig.disk.data[104 * 512], std::byte{0});
+}
+
+// A list that is copied is copied by the hypervisor; one that is mapped is read by us.
+TEST(BlockIndirect, NoWordOfAMappedListIsReadTwice)
+{
+    Rig rig{Grants::persistent};
+    EXPECT_EQ(rig.ask(Rig::request(BlkifOp::write, 1, 0, {{1, 0, 7}})).status, BlkifStatus::okay); // maps page 1
+    auto* descriptors = reinterpret_cast<BlkifRequestSegment*>(rig.peer.page(1));
+    for (u32 i = 0; i < 20; ++i)
+        descriptors[i] = {10 + i, 0, 7};
+    BlkifRequestIndirect raw{};
+    raw.operation = BlkifOp::indirect;
+    raw.indirect_op = BlkifOp::write;
+    raw.nr_segments = 20;
+    raw.indirect_grefs[0] = 1;
+    BlkifRequest request{};
+    std::memcpy(&request, &raw, sizeof raw);
+    rig.front.push(request);
+    test::WatchedPage list(rig.peer.read_at(1), 0);
+    rig.queue->serve();
+    rig.settle();
+    EXPECT_GT(list.words_read(), 0u);
+    EXPECT_EQ(list.words_read_again(), 0u);
+    EXPECT_EQ(rig.front.pop()->status, BlkifStatus::okay);
+}
+
+// XSA-403: what lies around a request in a granted page, and between the words of a response, is not ours to write.
+TEST_P(BlockQueue, AReadWritesNothingButItsSectors)
+{
+    std::memset(rig.disk.data.data(), 0x77, rig.disk.data.size());
+    std::memset(rig.peer.page(6), 0xa5, page_size);
+    EXPECT_EQ(rig.ask(Rig::request(BlkifOp::read, 8, 100, {{6, 2, 3}})).status, BlkifStatus::okay);
+    for (std::size_t i = 0; i < page_size; ++i)
+        ASSERT_EQ(rig.peer.page(6)[i], i / 512 == 2 || i / 512 == 3 ? std::byte{0x77} : std::byte{0xa5}) << i;
+    const std::byte* response = rig.front.slot(0);
+    for (const std::size_t slack : {9, 12, 13, 14, 15})
+        EXPECT_EQ(response[slack], std::byte{0}) << slack;
 }
 
 TEST_P(BlockQueue, AnswersThatAreReadyTogetherCostOneEvent)

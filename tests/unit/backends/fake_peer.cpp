@@ -1,6 +1,7 @@
 // See fake_peer.hpp.
 #include "tests/unit/backends/fake_peer.hpp"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -30,7 +31,8 @@ std::byte* FakePeer::map(std::span<const GrantRef> refs)
     for (std::size_t i = 0; i < refs.size(); ++i)
         mmap(area + i * page_size, page_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory_.get(),
              static_cast<off_t>(refs[i].value * page_size));
-    mapped_[area] = refs.size();
+    for (GrantRef ref : refs)
+        mapped_[area].push_back(ref.value);
     return area;
 }
 
@@ -38,8 +40,16 @@ void FakePeer::unmap(std::byte* mapped)
 {
     const auto found = mapped_.find(mapped);
     ASSERT_NE(found, mapped_.end()) << "unmapped twice";
-    munmap(mapped, found->second * page_size);
+    munmap(mapped, found->second.size() * page_size);
     mapped_.erase(found);
+}
+
+std::byte* FakePeer::read_at(u32 number)
+{
+    for (const auto& [area, refs] : mapped_)
+        if (const auto at = std::ranges::find(refs, number); at != refs.end())
+            return area + (at - refs.begin()) * static_cast<std::ptrdiff_t>(page_size);
+    return page(number);
 }
 
 bool FakePeer::copy_one(const GrantCopy& step)

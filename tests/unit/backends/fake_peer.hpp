@@ -22,6 +22,8 @@ public:
     std::byte* page(u32 number) { return base_ + number * page_size; }
     void revoke(u32 ref) { revoked_.insert(ref); }
     std::size_t mappings() const { return mapped_.size(); }
+    /// Where the backend reads page `number`: mapped by it, or, while it only copies, the page itself.
+    std::byte* read_at(u32 number);
 
     std::byte* map(std::span<const GrantRef> refs) override;
     void unmap(std::byte* mapped) override;
@@ -37,7 +39,7 @@ private:
     dom0::Fd memory_;
     std::byte* base_;
     std::set<u32> revoked_;
-    std::map<std::byte*, std::size_t> mapped_;
+    std::map<std::byte*, std::vector<u32>> mapped_;
 };
 
 /// Counts the events that a backend sends.

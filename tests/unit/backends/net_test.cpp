@@ -1,47 +1,13 @@
 // The network backend's rings against a simulated frontend and link: packets both ways, offloads, hostile rings.
-#include "backends/net/receive.hpp"
-#include "backends/net/transmit.hpp"
-#include "tests/unit/backends/fake_peer.hpp"
+#include "tests/unit/backends/net_rig.hpp"
+#include "tests/unit/backends/watched_page.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <gtest/gtest.h>
 #include <numeric>
 #include <random>
 
 namespace xylem::backends::net {
-
-using namespace abi::io;
-using test::FakePeer;
-using Bytes = std::vector<std::byte>;
-
-struct FakeLink : Link {
-    bool send(std::span<const iovec> parts) override
-    {
-        Bytes& packet = sent.emplace_back();
-        for (const iovec& part : parts) {
-            const auto* bytes = static_cast<const std::byte*>(part.iov_base);
-            packet.insert(packet.end(), bytes, bytes + part.iov_len);
-        }
-        return true;
-    }
-    std::size_t receive(TapHeader& header, std::span<std::byte> frame) override
-    {
-        if (arrivals.empty())
-            return 0;
-        const Bytes packet = arrivals.front();
-        arrivals.pop_front();
-        std::memcpy(&header, packet.data(), sizeof header);
-        const std::size_t bytes = std::min(packet.size() - sizeof header, frame.size());
-        std::copy_n(packet.begin() + sizeof header, bytes, frame.begin());
-        return bytes;
-    }
-    void listen(bool on) override { listening = on; }
-
-    std::vector<Bytes> sent;
-    std::deque<Bytes> arrivals;
-    bool listening = true;
-};
 
 u8 at(std::span<const std::byte> bytes, std::size_t i)
 {
@@ -185,32 +151,7 @@ TEST(NetPacket, TruncatedAndRandomFramesAreHarmless)
 }
 
 /// What a test of either direction needs.
-template <typename Request, typename Response> struct NetRig : testing::Test {
-    NetRig() { front.init(); }
-    QueueParts parts()
-    {
-        return {loop, peer, link, "vif 1/0", [this] { ++events; }, [this](const std::string& why) { broken = why; }};
-    }
-    MappedPages ring()
-    {
-        const GrantRef ref(0);
-        return MappedPages(peer, {&ref, 1});
-    }
-    void settle()
-    {
-        for (int i = 0; i < 6; ++i)
-            loop.turn(std::chrono::milliseconds(0));
-    }
-
-    EventLoop loop;
-    FakePeer peer{300};
-    FakeLink link;
-    test::FrontRing<Request, Response> front{peer.page(0)};
-    unsigned events = 0;
-    std::string broken;
-};
-
-struct NetTransmit : NetRig<NetifTxRequest, NetifTxResponse> {
+struct NetTransmit : testing::Test, NetRig<NetifTxRequest, NetifTxResponse> {
     void start()
     {
         queue = std::make_unique<Transmit>(parts(), ring());
@@ -425,6 +366,25 @@ TEST_F(NetTransmit, ARingThatOverflowsClosesTheDevice)
     EXPECT_TRUE(link.sent.empty());
 }
 
+// XSA-155: the frontend changes each word of a request once it has been read.
+TEST_F(NetTransmit, NoWordOfARequestIsReadTwice)
+{
+    start();
+    const Bytes frame = make_frame(false, true, 100);
+    std::copy(frame.begin(), frame.end(), peer.page(5));
+    front.push({5, 0, nettxf_more_data, 1, static_cast<u16>(frame.size())});
+    front.push({5, 90, 0, 2, 10});
+    {
+        test::WatchedPage ring(peer.read_at(0), sizeof(RingHeader));
+        queue->serve();
+        EXPECT_GT(ring.words_read(), 4u);
+        EXPECT_EQ(ring.words_read_again(), 0u);
+    }
+    ASSERT_EQ(link.sent.size(), 1u);
+    EXPECT_EQ(link.sent[0].size(), sizeof(TapHeader) + frame.size());
+    EXPECT_EQ(front.pop()->id, 1u);
+}
+
 TEST_F(NetTransmit, AHostileRingIsHarmless)
 {
     for (u32 seed = 1; seed <= 300; ++seed) {
@@ -453,7 +413,7 @@ TEST_F(NetTransmit, AHostileRingIsHarmless)
     }
 }
 
-struct NetReceive : NetRig<NetifRxRequest, NetifRxResponse> {
+struct NetReceive : testing::Test, NetRig<NetifRxRequest, NetifRxResponse> {
     void start(Offload offload = {true, true, true, true, true})
     {
         queue = std::make_unique<Receive>(parts(), ring(), offload);
@@ -528,6 +488,25 @@ TEST_F(NetReceive, ALargePacketTakesAPageASlot)
     ASSERT_TRUE(packet);
     EXPECT_EQ(packet->slots.size(), 3u);
     EXPECT_EQ(packet->data, frame);
+}
+
+// XSA-403: what lies behind a packet in a granted page is not ours to write.
+TEST_F(NetReceive, NothingBehindAPacketIsWritten)
+{
+    start();
+    post(20);
+    for (u32 page = 1; page < 21; ++page)
+        std::memset(peer.page(page), 0xa5, page_size);
+    arrive(make_frame(false, true, 9000));
+    arrive(make_frame(false, true, 10));
+    queue->serve();
+    std::size_t page = 1;
+    for (const auto& slot : front.pop_all()) {
+        for (auto i = static_cast<std::size_t>(slot.status); i < page_size; ++i)
+            ASSERT_EQ(peer.page(static_cast<u32>(page))[i], std::byte{0xa5}) << "page " << page << ", byte " << i;
+        ++page;
+    }
+    EXPECT_EQ(page, 5u);
 }
 
 TEST_F(NetReceive, SegmentationIsLeftToTheGuest)

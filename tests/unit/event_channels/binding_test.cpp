@@ -231,6 +231,25 @@ TEST_F(Binding, ResetClosesAllPortsInStepsAndRefusesASecondOne)
     }
 }
 
+// XSA-343: what is bound behind a reset's back, where it has been already, keeps its events.
+TEST_F(Binding, PortBoundDuringAResetKeepsItFromEnding)
+{
+    guest.use_fifo();
+    for (int i = 0; i < 300; ++i)
+        join(guest, dom0);
+    session.machine.preempt_every(1);
+    EXPECT_EQ(reset(guest.table, Continued::no), Error::Preempted);
+    const Joined late = join(guest, dom0);
+    EXPECT_EQ(late.a, Port(1));
+    Result<void> result = Error::Preempted;
+    while (result == Error::Preempted)
+        result = reset(guest.table, Continued::yes);
+    EXPECT_EQ(result, Error::Again);
+    (void)guest.take_fifo_events();
+    EXPECT_TRUE(send(dom0.table, late.b).ok());
+    EXPECT_EQ(guest.take_fifo_events(), std::vector{late.a.value});
+}
+
 // What a peer can still do while a domain ends must not reach what has gone.
 TEST_F(Binding, DestructionPartsFromEveryPeerAndGivesNoNewPort)
 {

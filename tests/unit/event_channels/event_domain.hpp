@@ -5,6 +5,7 @@
 #include "event_channels/event_channels.hpp"
 #include "hypervisor/mm/heap.hpp"
 #include "hypervisor/mm/references.hpp"
+#include "hypervisor/mm/reservation.hpp"
 #include "hypervisor/mm/roots.hpp"
 #include "tests/support/fake_machine.hpp"
 

@@ -96,6 +96,46 @@ TEST(EventRaces, ClosingAndJoiningAgainstSending)
     }
 }
 
+// XSA-358: who raises an event and who switches to FIFO each write first and look afterwards: one sees the other.
+TEST(EventRaces, NoEventIsLostInTheSwitchToFifo)
+{
+    Session session;
+    EventDomain guest{1, 1}, backend{0, 1};
+    constexpr u32 ports = 8;
+    for (int round = 0; round < 300; ++round) {
+        std::vector<Joined> joined;
+        for (u32 i = 0; i < ports; ++i)
+            joined.push_back(join(guest, backend));
+        std::atomic<int> waiting{2};
+        const auto start = [&] {
+            --waiting;
+            while (waiting != 0)
+                std::this_thread::yield();
+        };
+        guest.control_pages.clear();
+        guest.array_pages.clear();
+        in_parallel(
+            [&] {
+                start();
+                for (const Joined& pair : joined)
+                    (void)send(backend.table, pair.b).ok();
+            },
+            [&] {
+                start();
+                guest.use_fifo();
+            });
+        for (const Joined& pair : joined)
+            ASSERT_TRUE(guest.word(pair.a) >> abi::evtchn_fifo_pending & 1)
+                << "round " << round << ", port " << pair.a.value;
+        while (!reset(guest.table, Continued::no).ok()) {
+        }
+        while (!reset(backend.table, Continued::no).ok()) {
+        }
+        for (const Mfn page : {guest.control_pages[0], guest.array_pages[0]})
+            ASSERT_TRUE(mm::give_back(guest.owner, page).ok());
+    }
+}
+
 // XSA-343: a reset of event channels raced with what used them.
 TEST(EventRaces, ResetAgainstSendingBindingAndInterrupts)
 {

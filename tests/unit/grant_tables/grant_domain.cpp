@@ -83,10 +83,3 @@ Status GrantDomain::unmap(u32 handle, unsigned slot)
 }
 
 }
-
-// Nobody schedules in these tests.
-namespace xylem::sched {
-struct Unit;
-void wake(Unit&) {}
-void kick(Unit&) {}
-}

@@ -93,6 +93,19 @@ TEST_F(Mapping, RefusalsComeInXensOrderAndLeaveNothing)
     EXPECT_EQ(user.unmap(good.handle, 0), Status::okay);
 }
 
+// XSA-226: a transitive grant leads to another's grant, and that to the next. There are none here.
+TEST_F(Mapping, TransitiveGrantIsRefusedToMappersAndCopiers)
+{
+    granter.grant(ref, shared, user);
+    granter.entry(ref).flags = abi::gtf_transitive;
+    EXPECT_EQ(user.map(granter, ref, 0).status, Status::general_error);
+    EXPECT_EQ(user.map(granter, ref, 0, readonly_map).status, Status::general_error);
+    CopyPage side;
+    EXPECT_EQ(side.take_granted(granter.grants, ref, user.owner.id, Access::read_only), Status::general_error);
+    EXPECT_EQ(granter.marks(ref), 0);
+    expect_untouched(shared);
+}
+
 // A frame that somebody uses as a page table must never be mapped writable, by any path.
 TEST_F(Mapping, PageTableCanBeGrantedForReadingOnly)
 {

@@ -166,6 +166,21 @@ TEST_F(PageTypes, PreemptionAtAnyStepChangesNoCount)
     }
 }
 
+// XSA-290: the way up and the way down ask between tables whether to stop, however large the tree.
+TEST_F(PageTypes, ALargeTreeAsksForPreemptionBetweenTables)
+{
+    constexpr unsigned tables = 200;
+    const auto t = guest.tree();
+    for (unsigned i = 1; i < tables; ++i)
+        guest.store(t.l2, i, entry_for(guest.page(), table_flags));
+    session.machine.preempt_every(0);
+    ASSERT_TRUE(guest.pin(t.l4, PageType::l4).ok());
+    EXPECT_GE(session.machine.preemption_questions(), tables - 1);
+    session.machine.preempt_every(0);
+    ASSERT_TRUE(guest.unpin(t.l4).ok());
+    EXPECT_GE(session.machine.preemption_questions(), tables - 1);
+}
+
 TEST_F(PageTypes, AnInterruptedValidationThatNobodyResumesGoesWithTheDomain)
 {
     FakeGuest other(2);

@@ -4,7 +4,9 @@
 #include "tests/support/fake_guest.hpp"
 #include "tests/support/fake_machine.hpp"
 
+#include <atomic>
 #include <gtest/gtest.h>
+#include <thread>
 
 namespace xylem::test {
 namespace {
@@ -101,6 +103,34 @@ TEST_F(References, AStolenFrameHasForgottenItsType)
     EXPECT_FALSE(mm::is_validated(mfn));
     mm::discard_frames(mfn, 0);
     mm::give_up_room(guest.owner, 1);
+}
+
+// XSA-287: a frame is stolen on one processor, given back on another, and made a table on a third.
+TEST_F(References, AFrameIsEitherStolenOrInUse)
+{
+    session.machine.set_cpu_count(3);
+    const Mfn contested = guest.page(), other = guest.page();
+    std::atomic<unsigned> stolen{0};
+    const auto pinner = [&](unsigned cpu) {
+        session.machine.run_as(CpuId(cpu));
+        while (stolen < 300)
+            for (const Mfn mfn : {contested, other})
+                if (mm::pin(guest.owner, mfn, PageType::l1).ok())
+                    (void)mm::unpin(guest.owner, mfn).ok();
+    };
+    std::thread one(pinner, 1), two(pinner, 2);
+    while (stolen < 300) {
+        if (!mm::steal(guest.owner, contested).ok())
+            continue;
+        EXPECT_EQ(mm::frame(contested).owner, domid_none);
+        EXPECT_EQ(mm::type_count(contested), 0u);
+        ++stolen;
+        EXPECT_TRUE(mm::restore_frames(guest.owner, contested, 0).ok());
+    }
+    one.join();
+    two.join();
+    EXPECT_EQ(mm::reference_count(contested), 1u);
+    EXPECT_EQ(guest.audit(), "");
 }
 
 TEST_F(References, AnExchangeThatIsNotCommittedChangesNothing)
