@@ -42,6 +42,9 @@ id=$(xl domid first)
 expect "its name" first "$(xl domname "$id")"
 expect "its line in the list" "first $id 96 1" "$(xl list first | awk 'NR == 2 { print $1, $2, $3, $4 }')"
 
+step leave its console
+printf '\\035' | timeout 20 xl console first > /dev/null
+
 step pause and unpause it
 xl pause first
 case $(state first) in *p*) ;; *) expect "the state of a paused guest" "with p" "$(state first)" ;; esac
@@ -69,6 +72,18 @@ for name in second third; do
     expect "what is left of the $name" "" "$(leftovers)"
     expect "free memory after the $name guest" "$after_first" "$(free_memory)"
 done
+
+step a guest that panics
+idle_config fourth 10.9.0.13 3
+sed -i '/^ramdisk/d' /run/fourth.cfg
+echo 'on_crash = "preserve"' >> /run/fourth.cfg
+xl create /run/fourth.cfg
+timeout 60 xl console fourth < /dev/null > /run/last-words
+case $(state fourth) in *c*) ;; *) expect "the state of a guest that panicked" "with c" "$(state fourth)" ;; esac
+grep -q 'Kernel panic' /run/last-words
+console_of fourth | grep -q 'Kernel panic'
+xl destroy fourth
+expect "what is left of the fourth" "" "$(leftovers)"
 echo LIFECYCLE-PASSED
 """
 

@@ -91,25 +91,31 @@ bool write_all(int fd, const char* data, std::size_t size)
     return true;
 }
 
+enum class Passed { some, at_end, at_escape };
+
 /// Passes on what `from` has.
-/// @return false  at its end, or at the escape character
-bool pass_on(int from, int to, bool watch_for_escape)
+Passed pass_on(int from, int to, bool watch_for_escape)
 {
     char buffer[4096];
     const ssize_t got = read(from, buffer, sizeof buffer);
     if (got < 0)
-        return errno == EINTR || errno == EAGAIN;
+        return errno == EINTR || errno == EAGAIN ? Passed::some : Passed::at_end;
     const auto* stop = watch_for_escape
                            ? static_cast<const char*>(std::memchr(buffer, escape, static_cast<std::size_t>(got)))
                            : nullptr;
     const std::size_t size = stop ? static_cast<std::size_t>(stop - buffer) : static_cast<std::size_t>(got);
-    return write_all(to, buffer, size) && !stop && got > 0;
+    const bool written = write_all(to, buffer, size);
+    if (stop)
+        return Passed::at_escape;
+    return written && got > 0 ? Passed::some : Passed::at_end;
 }
 
-bool is_alive(Session& session, DomId domain)
+/// Whether the domain may still have something to say. At a terminal one that has shut down, but is preserved, is
+/// looked at until the user leaves; a script could not leave.
+bool is_of_interest(Session& session, DomId domain, bool can_leave)
 {
     const auto info = session.hypervisor.domain(domain);
-    return info && !(info->flags & abi::dominf_dying);
+    return info && !(info->flags & (can_leave ? abi::dominf_dying : abi::dominf_dying | abi::dominf_shutdown));
 }
 
 /// Until the escape character, or the end of the domain: a terminal's own end is none, since the daemon may start
@@ -122,17 +128,18 @@ void converse(Session& session, DomId domain, int tty)
         if (poll(items, 2, 1000) < 0 && errno != EINTR)
             dom0::throw_errno("cannot wait for the console");
         if (items[0].revents & POLLIN) {
-            if (!pass_on(tty, STDOUT_FILENO, false))
+            if (pass_on(tty, STDOUT_FILENO, false) != Passed::some)
                 return;
         } else if (items[0].revents & (POLLHUP | POLLERR)) {
             return;
         }
-        if ((items[1].revents & (POLLIN | POLLHUP)) && !pass_on(STDIN_FILENO, tty, true)) {
-            if (isatty(STDIN_FILENO))
+        if (items[1].revents & (POLLIN | POLLHUP)) {
+            const Passed passed = pass_on(STDIN_FILENO, tty, true);
+            if (passed == Passed::at_escape || (passed == Passed::at_end && isatty(STDIN_FILENO)))
                 return;
-            input = false; // a script's input has ended; what the guest says is still wanted
+            input = passed == Passed::some; // a script's input has ended; what the guest says is still wanted
         }
-        if (items[0].revents == 0 && !is_alive(session, domain))
+        if (items[0].revents == 0 && !is_of_interest(session, domain, input))
             return;
     }
 }

@@ -133,8 +133,7 @@ void Creation::check_name()
 
 void Creation::check_devices()
 {
-    for (const config::DiskSpec& disk : config_.disks)
-        targets_.push_back(check_disk(session_.store, disk));
+    targets_ = check_disks(session_.store, config_.disks);
     for (const config::VifSpec& vif : config_.vifs)
         check_vif(vif);
 }
@@ -161,7 +160,13 @@ void Creation::make_domain()
     wanted.max_maptrack_frames =
         static_cast<i32>(config_.max_maptrack_frames.value_or(static_cast<u32>(hypervisors_choice)));
     wanted.grant_opts = capabilities & abi::physcap_gnttab_v2 ? 2 : 1;
-    domain_ = session_.hypervisor.create_domain(wanted);
+    try {
+        domain_ = session_.hypervisor.create_domain(wanted);
+    } catch (const dom0::HypercallError& error) {
+        // It does not say which of its limits was too small.
+        fail("the hypervisor makes no domain '{}' of {} vCPUs and {} event channels: {}; try fewer", config_.name,
+             config_.max_vcpus, wanted.max_evtchn_port, error.code().message());
+    }
 
     constexpr u64 slack_kib = 1024; // as libxl leaves, for what a guest takes beside its memory
     session_.hypervisor.set_max_vcpus(*domain_, config_.max_vcpus);

@@ -26,6 +26,8 @@ struct DiskTarget {
 
 /// @throws Failure  the target is missing, cannot be used so, or another guest writes to it
 DiskTarget check_disk(xenstore::Client& store, const config::DiskSpec& disk);
+/// The same for all disks of one guest, which also may not share what one of them writes to.
+std::vector<DiskTarget> check_disks(xenstore::Client& store, const std::vector<config::DiskSpec>& disks);
 /// @throws Failure  the bridge is missing, or asks for what is not served
 void check_vif(const config::VifSpec& vif);
 

@@ -100,6 +100,19 @@ void write_device(StoreView& store, const Device& device, const Nodes& backend, 
     write_all(store, device.backend(), common);
 }
 
+/// What Linux takes as an interface's name (dev_valid_name), and no pattern, of which it would make a name of its own.
+void check_interface_name(const std::string& name)
+{
+    if (name.empty())
+        return;
+    if (name.size() >= IFNAMSIZ || name.find_first_of("/:% \t\n\v\f\r") != std::string::npos || name == "." ||
+        name == "..")
+        fail("'{}' cannot be an interface's name; expected at most {} characters, none of them a blank or one of / : %",
+             name, IFNAMSIZ - 1);
+    if (access(("/sys/class/net/" + name).c_str(), F_OK) == 0)
+        fail("there is an interface '{}' already; expected a vifname that is free", name);
+}
+
 config::MacAddress new_mac()
 {
     config::MacAddress mac{0x00, 0x16, 0x3E}; // Xen's own range
@@ -110,6 +123,24 @@ config::MacAddress new_mac()
     return mac;
 }
 
+}
+
+static void check_not_given_twice(const std::vector<DiskSpec>& disks)
+{
+    for (std::size_t i = 0; i < disks.size(); ++i)
+        for (std::size_t j = 0; j < i; ++j)
+            if (!(disks[i].read_only && disks[j].read_only) && same_storage(disks[i].target, disks[j].target))
+                fail("disk '{}' is given twice, as {} and as {}, and one may write to it", disks[i].target,
+                     disks[j].vdev, disks[i].vdev);
+}
+
+std::vector<DiskTarget> check_disks(xenstore::Client& store, const std::vector<DiskSpec>& disks)
+{
+    std::vector<DiskTarget> targets;
+    for (const DiskSpec& disk : disks)
+        targets.push_back(check_disk(store, disk));
+    check_not_given_twice(disks);
+    return targets;
 }
 
 DiskTarget check_disk(xenstore::Client& store, const DiskSpec& disk)
@@ -140,8 +171,7 @@ void check_vif(const VifSpec& vif)
         fail("interfaces with gatewaydev are not served yet; expected bridge");
     if (!vif.backend_domain.empty() && vif.backend_domain != "0" && vif.backend_domain != "Domain-0")
         fail("interfaces with a backend outside of domain 0 are not served yet");
-    if (vif.name.size() >= IFNAMSIZ)
-        fail("the interface name '{}' is too long; at most {} characters fit", vif.name, IFNAMSIZ - 1);
+    check_interface_name(vif.name);
     if (bridge.find('/') != std::string::npos || access(("/sys/class/net/" + bridge + "/bridge").c_str(), F_OK) < 0)
         fail("there is no bridge '{}' for the guest's interface", bridge);
 }

@@ -139,6 +139,7 @@ TEST(VifSpec, MistakesAreSaidWithTheirPlace)
     std::size_t offset = 0;
     EXPECT_THAT(complaint(parse_vif_spec, "bridge=a,mac=00:16:3e:00:00", &offset), HasSubstr("no MAC address"));
     EXPECT_EQ(offset, 9U);
+    EXPECT_THAT(complaint(parse_vif_spec, "mac=01:16:3e:00:00:01"), HasSubstr("the address of a group"));
     EXPECT_THAT(complaint(parse_vif_spec, "colour=red"), HasSubstr("unknown interface parameter 'colour'"));
     EXPECT_THAT(complaint(parse_vif_spec, "bridge"), HasSubstr("expected KEY=VALUE"));
     EXPECT_THAT(complaint(parse_vif_spec, "mtu=10"), HasSubstr("from 68 to 65535"));

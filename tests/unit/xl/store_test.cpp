@@ -330,6 +330,34 @@ TEST_F(StoreTest, DiskThatAnotherGuestMayWriteToIsRefused)
     EXPECT_THROW(check_disk(store(), alias), Failure) << "the same file by another name";
 }
 
+TEST_F(StoreTest, GuestCannotHaveOneDiskTwiceIfItWritesToIt)
+{
+    config::DiskSpec first = disk_on_a_file();
+    config::DiskSpec second = first;
+    second.vdev = "xvdb";
+    EXPECT_THROW(check_disks(store(), {first, second}), Failure);
+    second.read_only = true;
+    EXPECT_THROW(check_disks(store(), {first, second}), Failure);
+    first.read_only = true;
+    EXPECT_EQ(check_disks(store(), {first, second}).size(), 2U);
+}
+
+TEST_F(StoreTest, InterfaceNamesAreThoseThatLinuxTakesAndHasFree)
+{
+    const auto complaint = [](const std::string& spec) -> std::string {
+        try {
+            check_vif(config::parse_vif_spec("bridge=none," + spec));
+        } catch (const Failure& failure) {
+            return failure.what();
+        }
+        return "no complaint";
+    };
+    EXPECT_THAT(complaint("vifname=lo"), HasSubstr("there is an interface 'lo' already"));
+    for (const char* name : {"a/b", "vif%d", "a b", "a:b", ".", "..", "sixteencharacter"})
+        EXPECT_THAT(complaint(std::string("vifname=") + name), HasSubstr("cannot be an interface's name"));
+    EXPECT_THAT(complaint("vifname=free"), HasSubstr("there is no bridge 'none'"));
+}
+
 TEST_F(StoreTest, DisksThatCannotBeServedAreRefusedByName)
 {
     const auto complaint = [&](const std::string& spec) -> std::string {

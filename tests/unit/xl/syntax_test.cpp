@@ -69,8 +69,10 @@ TEST(Syntax, EscapesInStringsAreThoseOfC)
 }
 
 // A NUL would end a path or a command line early for whoever takes it as C text.
-TEST(Syntax, EscapesCannotWriteNul)
+TEST(Syntax, StringsCannotHoldNul)
 {
+    EXPECT_EQ(complaint(std::string("a='x\0y'", 8)),
+              "x.cfg:1:5: a string cannot hold byte 0x00; it would end there for most who read it");
     for (const char* text : {"a='x\\x00y'", "a='\\0'", "a='\\000'"})
         EXPECT_NE(complaint(text).find("this escape names no character"), std::string::npos) << text;
 }
@@ -126,8 +128,13 @@ TEST(Syntax, MistakesAreSaidWithLineColumnAndWhatWasExpected)
               "or a digit");
     EXPECT_EQ(complaint("name=demo"),
               "x.cfg:1:6: expected a string in quotes, a number or a list in [ ], found 'demo'");
-    EXPECT_EQ(complaint("name=Demo"), "x.cfg:1:6: 'D' is not expected here; strings stand in quotes");
-    EXPECT_EQ(complaint("a=\x01"), "x.cfg:1:3: byte 0x01 is not expected here");
+    EXPECT_EQ(complaint("name=Demo"), "x.cfg:1:6: expected a string in quotes, a number or a list in [ ], found 'D'");
+    EXPECT_EQ(complaint("memory=-5"), "x.cfg:1:8: expected a string in quotes, a number or a list in [ ], found '-'");
+    EXPECT_EQ(complaint("a=1 + 2"), "x.cfg:1:5: expected the end of the line or ';', found '+'");
+    EXPECT_EQ(complaint("a=\x01"),
+              "x.cfg:1:3: expected a string in quotes, a number or a list in [ ], found byte 0x01");
+    EXPECT_EQ(complaint(std::string("\0a=1", 4)),
+              "x.cfg:1:1: expected the name of a setting (small letters, digits and _), found byte 0x00");
 }
 
 // A hostile or broken file must cost neither our stack nor our patience.

@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -31,6 +32,8 @@ struct CreateArguments {
 
 std::string read_file(const std::string& path)
 {
+    if (std::filesystem::is_directory(path))
+        fail("cannot read the configuration '{}': it is a directory", path);
     std::ifstream file(path, std::ios::binary);
     if (!file)
         fail("cannot read the configuration '{}': {}", path, std::strerror(errno));

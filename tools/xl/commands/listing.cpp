@@ -111,8 +111,11 @@ void vm_list()
 {
     Session session;
     fmt::print("UUID                                  ID    name\n");
-    for (const dom0::DomainInfo& info : session.hypervisor.domains())
+    for (const dom0::DomainInfo& info : session.hypervisor.domains()) {
+        if (info.domain == 0)
+            continue;
         fmt::print("{}  {}    {:<30}\n", uuid_text(info.handle), info.domain, name_or_null(session, id_of(info)));
+    }
 }
 
 u64 seconds_up(Session& session, const dom0::DomainInfo& info)

@@ -119,6 +119,8 @@ Token Lexer::string()
                               fmt::format("this string does not end on its line; expected a closing {}", quote));
         const Position where = where_;
         const char c = take();
+        if (c == '\0')
+            throw SyntaxError(where, "a string cannot hold byte 0x00; it would end there for most who read it");
         token.text += c == '\\' ? escaped(where) : c;
     }
     take();
@@ -137,7 +139,7 @@ Token Lexer::next()
         return word(Token::Kind::number, in_number);
     if (c == '"' || c == '\'')
         return string();
-    Token token{Token::Kind::end_of_file, where_, std::string(1, take())};
+    Token token{Token::Kind::stray, where_, std::string(1, take())};
     switch (c) {
     case '=':
         token.kind = Token::Kind::assign;
@@ -159,15 +161,11 @@ Token Lexer::next()
         if (peek() == '=') {
             token.text += take();
             token.kind = Token::Kind::append;
-            return token;
         }
-        break;
+        return token;
     default:
-        break;
+        return token;
     }
-    if (std::isprint(static_cast<unsigned char>(c)) != 0)
-        throw SyntaxError(token.where, fmt::format("'{}' is not expected here; strings stand in quotes", c));
-    throw SyntaxError(token.where, fmt::format("byte {:#04x} is not expected here", static_cast<unsigned char>(c)));
 }
 
 std::string describe(const Token& token)
@@ -179,6 +177,10 @@ std::string describe(const Token& token)
         return token.text == ";" ? "';'" : "the end of the line";
     case Token::Kind::string:
         return "a string";
+    case Token::Kind::stray:
+        if (std::isprint(static_cast<unsigned char>(token.text[0])) == 0)
+            return fmt::format("byte {:#04x}", static_cast<unsigned char>(token.text[0]));
+        return fmt::format("'{}'", token.text);
     default:
         return fmt::format("'{}'", token.text);
     }

@@ -6,17 +6,17 @@
 namespace xylem::xl::config {
 
 struct Token {
-    enum class Kind { name, string, number, assign, append, open, close, comma, end_of_setting, end_of_file };
+    enum class Kind { name, string, number, assign, append, open, close, comma, end_of_setting, end_of_file, stray };
     Kind kind;
     Position where;
-    std::string text; ///< a string's is unescaped
+    std::string text; ///< a string's is unescaped; a stray is one byte that starts no word
 };
 
 class Lexer {
 public:
     Lexer(std::string_view text, const std::string& name) : text_(text) { where_.file = name; }
 
-    /// @throws SyntaxError  a character that starts no word, or a string that does not end
+    /// @throws SyntaxError  a string that does not end, or holds what it must not
     Token next();
 
 private:

@@ -72,6 +72,10 @@ void VifParser::parameter(const Parameter& p)
         if (!vif_.mac)
             throw SpecError(p.offset,
                             fmt::format("'{}' is no MAC address; expected six bytes like 00:16:3e:00:00:01", p.value));
+        if ((*vif_.mac)[0] & 1) // Linux's frontend, for one, never brings up such an interface
+            throw SpecError(p.offset, fmt::format("'{}' is the address of a group; expected that of one interface, its "
+                                                  "first byte even",
+                                                  p.value));
     } else if (p.key == "rate") {
         vif_.rate = parse_rate(p.value);
         if (!vif_.rate)
