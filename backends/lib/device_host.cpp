@@ -9,7 +9,8 @@
 namespace xylem::backends {
 
 static constexpr auto retry_delay = std::chrono::milliseconds(100);
-static constexpr int retries = 50;
+/// Less than a toolstack waits (10 s), so that it can tell its user why.
+static constexpr auto patience = std::chrono::seconds(5);
 
 /// One device and its place in the handshake.
 class DeviceHost::Attachment {
@@ -53,7 +54,7 @@ private:
     std::unique_ptr<Device> device_;
     Entries features_;
     Stage stage_ = Stage::fresh;
-    int retries_left_ = retries;
+    std::optional<std::chrono::steady_clock::time_point> give_up_; ///< set by the first try
     LogLimit log_limit_{20};
     EventLoop::Timer retry_;
 };
@@ -173,7 +174,10 @@ bool DeviceHost::Attachment::prepare()
         stage_ = Stage::prepared;
         return true;
     } catch (const NotYet& reason) {
-        if (retries_left_-- == 0)
+        const auto now = std::chrono::steady_clock::now();
+        if (!give_up_)
+            give_up_ = now + patience;
+        if (now >= *give_up_)
             fail(reason.what());
         else
             retry_ = host_.loop_.after(retry_delay, [this] { host_.update_soon(key_); });
