@@ -192,17 +192,19 @@ bool Supervisor::all_ready() const
 
 void Supervisor::follow_start()
 {
+    if (!m_said_ready && all_ready()) {
+        dprintf(STDOUT_FILENO, "XYLEM-DOM0-READY\n"); // late, too: whoever waits for it has what it waits for
+        m_said_ready = true;
+    }
     if (m_console != Console::nothing)
         return;
-    if (all_ready()) {
-        dprintf(STDOUT_FILENO, "XYLEM-DOM0-READY\n");
-    } else if (uptime() >= m_deadline) {
+    if (!m_said_ready) {
+        if (uptime() < m_deadline)
+            return;
         for (const Running& each : m_services)
             if (each.state != State::ready)
                 say("%s is not ready after %.0f s; see %s", each.service.name.c_str(), time_to_get_ready,
                     log_path(each.service).c_str());
-    } else {
-        return;
     }
     start_console(access(rc_local, R_OK) == 0 ? Console::rc_local : Console::shell);
 }

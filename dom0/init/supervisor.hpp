@@ -58,6 +58,7 @@ private:
     Console m_console = Console::nothing;
     pid_t m_console_pid = 0;
     double m_console_since = 0;
+    bool m_said_ready = false;
     double m_deadline; // by then the console is given away, ready or not
     int m_signals;
     int m_notifications;
