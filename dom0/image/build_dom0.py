@@ -110,6 +110,7 @@ def build(arguments):
         ours = services.PARTS
         add_xylem(archive, programs.values(), OWN_FOLDER)
         add_store_commands(archive, f"{OWN_FOLDER}/xenstore")
+        archive.symlink("usr/bin/xenstore-control", f"{OWN_FOLDER}/xenstore")  # Debian's is a program of its own
     add_programs(archive, {"init": stripped(init)}, HOST_LIBRARIES)
     kernel.add_modules(archive, services.CORE_MODULES + LINUX_BACKENDS + MODULES_ON_DEMAND)
     archive.file("etc/xylem/init.json", services.init_configuration(ours, OWN_FOLDER))
