@@ -43,6 +43,7 @@ console_of demo | sed -n '/^REPORT-guest log/,/^REPORT-guest end/p'
 # name -> (Xylem's processor, real Xen's, whose tools on both, dom0's processors)
 VARIANTS = {
     "Haswell-noTSX": ("Haswell-noTSX", "Haswell-noTSX", "xylem", 2),
+    "qemu64": ("qemu64", "qemu64", "xylem", 2),
     # Real Xen does not run there with SMAP: QEMU applies it to guests' iretq.
     "max": ("max", "max,-smap", "xylem", 2),
     # One processor: with more, Linux's netback now and then complains of packets queued before the guest chose its queues.
