@@ -28,7 +28,8 @@ def takes_files(ours):
 
 def _store(ours, folder):
     if ours:
-        return [{"name": "xenstored", "command": [f"{folder}/xenstored", "--no-fork", "--init-dom0"], "ready": "notified"}]
+        return [{"name": "xenstored", "command": [f"{folder}/xenstored", "--no-fork", "--init-dom0"], "ready": "notified",
+                 "keeps": "/run/xenstored/socket"}]
     return [{"name": "xenstored", "command": [f"{DEBIAN_BIN}/xenstored", "--no-fork"], "ready": "socket",
              "path": "/run/xenstored/socket"},
             {"name": "xen-init-dom0", "command": [f"{DEBIAN_BIN}/xen-init-dom0"], "ready": "exited", "after": ["xenstored"]}]

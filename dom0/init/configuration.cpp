@@ -33,6 +33,7 @@ Service parse_service(const Json& json)
     json.at("command").get_to(service.command);
     service.readiness = parse_readiness(json.at("ready"));
     service.ready_path = json.value("path", "");
+    service.kept_socket = json.value("keeps", "");
     service.after = json.value("after", std::vector<std::string>{});
     const bool by_path = service.readiness == Readiness::socket || service.readiness == Readiness::file;
     if (by_path == service.ready_path.empty())

@@ -22,6 +22,7 @@ struct Service {
     std::vector<std::string> command;
     Readiness readiness = Readiness::notified;
     std::string ready_path;
+    std::string kept_socket;        // where its clients come in, if the init keeps them for it: see keeper.hpp
     std::vector<std::string> after; // names of services that must be ready before this one starts
 };
 

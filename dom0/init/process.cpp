@@ -3,6 +3,7 @@
 #include "dom0/init/process.hpp"
 
 #include "dom0/init/system.hpp"
+#include "dom0/lib/keeper_protocol.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -13,6 +14,7 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -37,6 +39,9 @@ const sockaddr* generic(const sockaddr_un& address)
 {
     return reinterpret_cast<const sockaddr*>(&address);
 }
+
+/// What children are allowed, where that differs from us.
+std::optional<rlimit> usual_files;
 
 void redirect(int input, int output)
 {
@@ -67,6 +72,8 @@ pid_t start(const std::vector<std::string>& command, const std::function<void()>
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     setsid();
+    if (usual_files)
+        setrlimit(RLIMIT_NOFILE, &*usual_files);
     set_up();
     execute(command);
 }
@@ -126,9 +133,13 @@ std::string log_path(const Service& service)
     return "/var/log/xen/" + service.name + ".log";
 }
 
-pid_t start_service(const Service& service)
+pid_t start_service(const Service& service, int keeper_channel)
 {
     return start(service.command, [&] {
+        if (keeper_channel >= 0) {
+            fcntl(keeper_channel, F_SETFD, 0);
+            setenv(dom0::keeper_variable, std::to_string(keeper_channel).c_str(), 1);
+        }
         const int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
         const int output = open(log_path(service).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
         redirect(input, output);
@@ -144,6 +155,16 @@ pid_t start_on_console(const std::vector<std::string>& command)
         ioctl(console, TIOCSCTTY, 1);
         redirect(console, console);
     });
+}
+
+void allow_many_files()
+{
+    rlimit files{};
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (!usual_files)
+        usual_files = files;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
 }
 
 bool takes_connections(const std::string& socket_path)

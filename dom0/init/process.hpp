@@ -24,8 +24,12 @@ std::optional<pid_t> next_ready_notification(int socket);
 std::string log_path(const Service& service);
 
 /// Both fork and give the child's number, or -1 (and say why) when none can be made.
-pid_t start_service(const Service& service);
+/// `keeper_channel` is the service's end of the channel to its keeper, or -1.
+pid_t start_service(const Service& service, int keeper_channel);
 pid_t start_on_console(const std::vector<std::string>& command);
+
+/// Allows this process, though not its children, as many descriptors as there may be.
+void allow_many_files();
 
 bool takes_connections(const std::string& socket_path);
 

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <system_error>
 
 #include <linux/reboot.h>
 #include <poll.h>
@@ -51,8 +52,14 @@ void Supervisor::run()
         start_what_can();
         check_paths();
         follow_start();
-        pollfd waiting[] = {{m_signals, POLLIN, 0}, {m_notifications, POLLIN, 0}};
-        poll(waiting, std::size(waiting), milliseconds_to_wait());
+        std::vector<pollfd> waiting = {{m_signals, POLLIN, 0}, {m_notifications, POLLIN, 0}};
+        for (const Running& each : m_services)
+            if (each.keeper)
+                each.keeper->add_to(waiting);
+        poll(waiting.data(), waiting.size(), milliseconds_to_wait());
+        for (const Running& each : m_services)
+            if (each.keeper)
+                each.keeper->serve();
         if (waiting[1].revents != 0)
             read_notifications(); // before reap(): a oneshot may say READY=1 and end at once
         if (waiting[0].revents != 0)
@@ -97,11 +104,29 @@ void Supervisor::start(Running& running)
 {
     if (running.service.readiness == Readiness::file)
         unlink(running.service.ready_path.c_str()); // left by one that ended: it would answer for its successor
-    running.pid = start_service(running.service);
+    const int keeper_channel = connect_keeper(running);
+    running.pid = start_service(running.service, keeper_channel);
+    if (keeper_channel >= 0)
+        close(keeper_channel);
     running.state = State::starting;
     running.since = uptime();
     if (running.service.readiness == Readiness::started)
         became_ready(running);
+}
+
+/// @return the service's end of the channel to its keeper, -1 if it has none
+int Supervisor::connect_keeper(Running& running)
+try {
+    if (running.service.kept_socket.empty())
+        return -1;
+    if (!running.keeper) {
+        allow_many_files();
+        running.keeper = std::make_unique<Keeper>(running.service.kept_socket);
+    }
+    return running.keeper->connect_service();
+} catch (const std::system_error& error) {
+    say("%s starts without a keeper: %s", running.service.name.c_str(), error.what());
+    return -1;
 }
 
 void Supervisor::became_ready(Running& running)
@@ -177,7 +202,8 @@ void Supervisor::service_ended(Running& running, int status)
         became_ready(running);
         return;
     }
-    const bool well = running.state == State::ready && uptime() - running.since >= ran_well;
+    const bool was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    const bool well = was_killed || (running.state == State::ready && uptime() - running.since >= ran_well);
     running.pause = well || running.pause == 0 ? first_pause : std::min(running.pause * 2, longest_pause);
     running.state = State::pausing;
     running.since = uptime();

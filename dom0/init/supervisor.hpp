@@ -3,12 +3,14 @@
 // One process, one loop: it sleeps in poll() on signals (a child ended, somebody asks for power-off), on the socket by
 // which services say that they are ready, and on the nearest deadline. A service that ends is started again after a
 // pause that doubles from 0.1 s to 10 s and falls back once it has run for 30 s. Its output goes to
-// /var/log/xen/NAME.log.
+// /var/log/xen/NAME.log. One that was killed (SIGKILL) is not to blame and starts again after the shortest pause.
 #pragma once
 
 #include "dom0/init/configuration.hpp"
+#include "dom0/init/keeper.hpp"
 
 #include <deque>
+#include <memory>
 #include <string>
 
 #include <sys/types.h>
@@ -31,6 +33,7 @@ private:
         pid_t pid = 0;
         double since = 0; // when its state began
         double pause = 0; // before the next start
+        std::unique_ptr<Keeper> keeper = nullptr;
     };
 
     enum class Console { nothing, rc_local, shell };
@@ -38,6 +41,7 @@ private:
     void start_what_can();
     bool may_start(const Running& running) const;
     void start(Running& running);
+    int connect_keeper(Running& running);
     void became_ready(Running& running);
     void check_paths();
     void read_notifications();

@@ -10,7 +10,9 @@ XENSTORE_COMMANDS := $(wildcard xenstore/commands/*.cpp)
 $(eval $(call library,xenstore_store,$(XENSTORE_STORE)))
 # The client shares the store's wire format and permissions: programs link `xenstore` and nothing more.
 $(eval $(call library,xenstore,$(XENSTORE_CLIENT) xenstore/store/message.cpp xenstore/store/path.cpp xenstore/store/permissions.cpp))
-$(eval $(call program,xenstored,$(XENSTORE_DAEMON),xenstore_store xenstore dom0,-lfmt))
+XENSTORED_MAIN := xenstore/daemon/main.cpp
+$(eval $(call library,xenstored,$(filter-out $(XENSTORED_MAIN),$(XENSTORE_DAEMON))))
+$(eval $(call program,xenstored,$(XENSTORED_MAIN),xenstored xenstore_store xenstore dom0,-lfmt))
 $(eval $(call program,xenstore,$(XENSTORE_COMMANDS),xenstore,-lfmt))
 
 # The commands' names, as Debian has them: links beside the program.
@@ -20,13 +22,26 @@ $(XENSTORE_NAMES): $(BUILD)/bin/xenstore
 	@ln -sf xenstore $@
 
 $(eval $(call unit_test,xenstore_store,$(addprefix tests/unit/xenstore/,store_test.cpp nodes_test.cpp permissions_test.cpp \
-  watches_test.cpp transactions_test.cpp domains_test.cpp limits_test.cpp) $(XENSTORE_STORE),,-lfmt))
+  watches_test.cpp transactions_test.cpp domains_test.cpp limits_test.cpp state_test.cpp) $(XENSTORE_STORE),,-lfmt))
 $(eval $(call unit_test,xenstore_model,tests/unit/xenstore/model_test.cpp tests/unit/xenstore/store_test.cpp $(XENSTORE_STORE),,-lfmt))
 $(eval $(call unit_test,xenstore_ring,tests/unit/xenstore/ring_test.cpp tests/unit/xenstore/store_test.cpp \
-  $(addprefix xenstore/daemon/,log.cpp ring_link.cpp session.cpp) $(XENSTORE_STORE),,-lfmt))
+  $(addprefix xenstore/daemon/,journal.cpp log.cpp ring_link.cpp session.cpp) $(XENSTORE_STORE),,-lfmt))
 $(eval $(call unit_test,xenstore_daemon,tests/unit/xenstore/daemon_test.cpp $(XENSTORE_CLIENT) \
   $(addprefix xenstore/store/,message.cpp path.cpp permissions.cpp),,))
 $(BUILD)/tests/unit/xenstore_daemon: | $(BUILD)/bin/xenstored $(XENSTORE_NAMES)
+
+# The daemon with domains that a test can play, and the test that kills it.
+XENSTORED_FOR_TESTS := $(BUILD)/tests/bin/xenstored-for-tests
+XENSTORED_FOR_TESTS_OBJECTS := $(call host_objects,tests/support/xenstored_for_tests.cpp)
+$(XENSTORED_FOR_TESTS): $(XENSTORED_FOR_TESTS_OBJECTS) $(patsubst %,$(BUILD)/lib/%.a,xenstored xenstore_store xenstore dom0)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CXX) $^ -lfmt -o $@
+-include $(XENSTORED_FOR_TESTS_OBJECTS:.o=.d)
+$(eval $(call unit_test,xenstore_kill,tests/unit/xenstore/kill_test.cpp dom0/init/keeper.cpp xenstore/client/socket.cpp \
+  $(addprefix xenstore/store/,message.cpp path.cpp),,))
+$(BUILD)/tests/unit/xenstore_kill: | $(XENSTORED_FOR_TESTS)
+
 # On its own, since it replaces the allocator.
 $(eval $(call unit_test,xenstore_memory,tests/unit/xenstore/memory_test.cpp tests/unit/xenstore/store_test.cpp $(XENSTORE_STORE),,-lfmt))
 

@@ -26,24 +26,36 @@ bool is_trusted(int client)
 
 }
 
-Daemon::Daemon(const Options& options, Log& log, int listener)
-    : log_(log), domains_(options.has_domains ? std::make_unique<Domains>() : nullptr), server_(*this, options.limits)
+Daemon::Daemon(const Options& options, Log& log, Journal& journal, Doorway& doorway, Domains* domains)
+    : log_(log), journal_(journal), doorway_(doorway), domains_(domains), server_(*this, options.limits)
 {
     log_.shows_requests = options.is_verbose;
-    if (options.writes_dom0_nodes)
-        write_dom0_nodes();
-    if (domains_) {
-        std::unique_ptr<RingLink> ring = domains_->connect_own_kernel();
-        RingLink* raw = ring.get();
-        Connection& kernel = server_.add_control_domain();
-        add_session(kernel, std::move(ring));
-        domain_sessions_[DomId(0)] = {sessions_[kernel.id].get(), raw};
+    if (journal_.has_state())
+        resume();
+    else
+        begin(options);
+    if (domains_)
         loop_.add(domains_->fd(), EPOLLIN, [this](unsigned) { serve_domain_events(); });
-    }
-    loop_.add(listener, EPOLLIN, [this, listener](unsigned) { accept_clients(listener); });
+    loop_.add(doorway_.fd(), EPOLLIN, [this](unsigned) { accept_visitors(); });
+    accept_visitors();
 }
 
 Daemon::~Daemon() = default;
+
+void Daemon::begin(const Options& options)
+{
+    if (options.writes_dom0_nodes)
+        write_dom0_nodes();
+    if (domains_) {
+        RingLink::Page& page = domains_->connect_own_kernel();
+        Session& session = add_session(server_.add_control_domain(), Session::Peer::domain);
+        session.set_progress(RingLink::progress_of(page));
+        DomainSession& kernel = domain_sessions_[DomId(0)];
+        kernel = {&session, nullptr, Gfn(0), Port(0)};
+        attach_domain(DomId(0), kernel, page).resume({}); // it waits for us
+    }
+    save_state();
+}
 
 void Daemon::run(int signals)
 {
@@ -64,15 +76,32 @@ void Daemon::run(int signals)
     loop_.remove(signals);
 }
 
-void Daemon::add_session(Connection& connection, std::unique_ptr<Link> link)
+Session& Daemon::add_session(Connection& connection, Session::Peer peer)
 {
-    sessions_[connection.id] = std::make_unique<Session>(server_, connection, std::move(link), log_);
+    auto& session = sessions_[connection.id];
+    session = std::make_unique<Session>(server_, connection, peer, journal_, log_);
     ready_.insert(connection.id);
+    return *session;
+}
+
+void Daemon::attach_process(u32 id, int fd)
+{
+    sessions_.at(id)->attach(std::make_unique<SocketLink>(loop_, fd, [this, id] { ready_.insert(id); }));
+}
+
+RingLink& Daemon::attach_domain(DomId id, DomainSession& domain, RingLink::Page& page)
+{
+    auto link = std::make_unique<RingLink>(page, domain.session->progress(), [this, id] { domains_->notify(id); });
+    domain.ring = link.get();
+    domain.session->attach(std::move(link));
+    return *domain.ring;
 }
 
 /// One request of each client at a time: nobody waits longer for having talkative neighbours than they are many.
 void Daemon::take_turns()
 {
+    if (server_.has_met_want())
+        save_state(); // before anything of it leaves
     const std::set<u32> turn = std::exchange(ready_, {});
     for (u32 id : turn) {
         const auto found = sessions_.find(id);
@@ -82,34 +111,39 @@ void Daemon::take_turns()
             ready_.insert(id);
         if (found->second->is_over())
             close_session(id);
+        if (server_.has_met_want() || journal_.wants_state())
+            save_state();
     }
 }
 
 void Daemon::close_session(u32 id)
 {
-    const auto found = sessions_.find(id);
-    Connection& connection = found->second->connection();
-    sessions_.erase(found);
-    server_.remove_client(connection);
+    const u32 number = visitors_.at(id);
+    journal_.append(Journal::Kind::closed, id);
+    on_closed(id);
+    doorway_.leave(number);
 }
 
-void Daemon::accept_clients(int listener)
+void Daemon::accept_visitors()
 {
-    for (;;) {
-        const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) {
-            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-                log_.line("cannot accept a client: {}", std::generic_category().message(errno));
-            return;
+    try {
+        while (const std::optional<Visitor> visitor = doorway_.next()) {
+            const bool is_known = visitor->number <= last_visitor_; // our predecessor died before it said so
+            if (is_known || !is_trusted(visitor->fd)) {
+                if (!is_known)
+                    log_.line("refused a client that is neither root nor of our own user");
+                close(visitor->fd);
+                doorway_.leave(visitor->number);
+                continue;
+            }
+            journal_.append(Journal::Kind::client, 0, visitor->number);
+            on_client(visitor->number);
+            attach_process(sessions_.rbegin()->first, visitor->fd);
         }
-        if (!is_trusted(fd)) {
-            log_.line("refused a client that is neither root nor of our own user");
-            close(fd);
-            continue;
-        }
-        Connection& connection = server_.add_client();
-        const u32 id = connection.id;
-        add_session(connection, std::make_unique<SocketLink>(loop_, fd, [this, id] { ready_.insert(id); }));
+    } catch (const std::system_error& error) {
+        if (error.code().value() == EPIPE)
+            throw;
+        log_.line("{}", error.what());
     }
 }
 
@@ -119,54 +153,86 @@ void Daemon::serve_domain_events()
     for (DomId domain : news.domains)
         serve_ring(domain);
     if (news.states_changed)
-        server_.domains_changed(domains_->states_of(server_.known_domains()));
+        look_at_domains();
+}
+
+void Daemon::look_at_domains()
+{
+    std::string states;
+    for (const auto& [domain, state] : domains_->states_of(server_.known_domains())) {
+        const u16 words[] = {domain.value, static_cast<u16>(state)};
+        states.append(reinterpret_cast<const char*>(words), sizeof words);
+    }
+    journal_.append(Journal::Kind::domains, 0, 0, states);
+    on_domains(states);
 }
 
 void Daemon::serve_ring(DomId domain)
 {
     const auto found = domain_sessions_.find(domain);
-    if (found == domain_sessions_.end())
+    if (found == domain_sessions_.end() || !found->second.ring)
         return;
-    auto [session, ring] = found->second;
-    if (ring->wants_reconnect()) {
-        server_.listen_anew(session->connection());
-        session->start_anew();
-        ring->complete_reconnect();
+    const DomainSession& it = found->second;
+    if (it.ring->wants_reconnect()) {
+        journal_.append(Journal::Kind::reconnect, it.session->connection().id);
+        on_reconnect(*it.session);
+        it.ring->complete_reconnect();
     }
-    ready_.insert(session->connection().id);
+    ready_.insert(it.session->connection().id);
 }
 
 bool Daemon::domain_exists(DomId domain)
 {
-    return !domains_ || domains_->exists(domain);
+    if (journal_.is_replaying())
+        return answer_of(Journal::Kind::exists) != 0;
+    const bool exists = !domains_ || domains_->exists(domain);
+    journal_.append(Journal::Kind::exists, 0, exists);
+    return exists;
 }
 
-Result<> Daemon::connect_domain(DomId domain, Gfn ring, Port remote_port, Connection& connection)
+Result<> Daemon::connect_domain(DomId domain, Gfn frame, Port remote_port, Connection& connection)
 {
     if (!domains_)
         return Error::NotImplemented;
-    try {
-        const auto known = domain_sessions_.find(domain);
-        if (known != domain_sessions_.end()) {
-            domains_->rebind(domain, remote_port);
-            known->second.session->start_anew();
-            known->second.ring->start_anew();
-            return {};
+    const auto known = domain_sessions_.find(domain);
+    const bool is_served = known != domain_sessions_.end() && known->second.ring;
+    RingLink::Page* page = nullptr;
+    auto how = Introduction::failed;
+    const bool is_replaying = journal_.is_replaying();
+    if (is_replaying) {
+        how = static_cast<Introduction>(answer_of(Journal::Kind::introduced));
+    } else {
+        try {
+            if (is_served)
+                domains_->rebind(domain, remote_port);
+            else
+                page = &domains_->connect(domain, frame, remote_port);
+            // The guest's builder may have asked for the handshake, so that the guest waits until we are there.
+            how = page && RingLink::wants_reconnect(*page) ? Introduction::handshake : Introduction::plain;
+        } catch (const std::system_error& error) {
+            log_.line("domain {} cannot be introduced: {}", domain.value, error.what());
         }
-        std::unique_ptr<RingLink> link = domains_->connect(domain, ring, remote_port);
-        RingLink* raw = link.get();
-        // The guest's builder may have asked for the handshake, so that the guest waits until we are there.
-        if (raw->wants_reconnect())
-            raw->complete_reconnect();
-        else
-            raw->start_anew();
-        add_session(connection, std::move(link));
-        domain_sessions_[domain] = {sessions_[connection.id].get(), raw};
-        return {};
-    } catch (const std::system_error& error) {
-        log_.line("domain {} cannot be introduced: {}", domain.value, error.what());
-        return Error::Invalid;
+        journal_.append(Journal::Kind::introduced, connection.id, static_cast<u32>(how));
     }
+    if (how == Introduction::failed)
+        return Error::Invalid;
+
+    DomainSession& it = domain_sessions_[domain];
+    if (!it.session)
+        it.session = &add_session(connection, Session::Peer::domain);
+    it.frame = frame;
+    it.port = remote_port;
+    it.session->start_anew();
+    if (is_replaying) {
+        unfinished_ = {connection.id, {}, how};
+        return {};
+    }
+    RingLink& ring = page ? attach_domain(domain, it, *page) : *it.ring;
+    if (how == Introduction::handshake)
+        ring.complete_reconnect();
+    else
+        ring.start_anew();
+    return {};
 }
 
 void Daemon::disconnect_domain(DomId domain)
@@ -174,14 +240,32 @@ void Daemon::disconnect_domain(DomId domain)
     const auto found = domain_sessions_.find(domain);
     if (found == domain_sessions_.end())
         return;
+    const bool is_mapped = found->second.ring;
     sessions_.erase(found->second.session->connection().id);
     domain_sessions_.erase(found);
-    domains_->disconnect(domain);
+    if (is_mapped)
+        domains_->disconnect(domain);
 }
 
 Result<> Daemon::set_log_file(const std::string& path)
 {
-    return log_.open(path);
+    if (journal_.is_replaying()) {
+        if (answer_of(Journal::Kind::log_file) == 0)
+            return Error::IoError;
+        (void)log_.open(path); // the client knows already that it could be opened
+        return {};
+    }
+    const Result<> opened = log_.open(path);
+    journal_.append(Journal::Kind::log_file, 0, opened.ok());
+    if (!opened.ok())
+        return Error::IoError;
+    return {};
+}
+
+void Daemon::print(std::string_view text)
+{
+    if (!journal_.is_replaying())
+        log_.line("{}", text);
 }
 
 void Daemon::write_dom0_nodes()

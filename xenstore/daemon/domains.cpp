@@ -39,31 +39,27 @@ void* map_own_ring()
 
 }
 
-struct Domains::Ring {
+struct RealDomains::Ring {
     dom0::GrantMapping grant;
     dom0::ForeignMapping frame;
     dom0::BoundPort port;
 };
 
-Domains::Domains() : exceptions_(events_.bind_virq(static_cast<u32>(abi::Virq::dom_exc))) {}
+RealDomains::RealDomains() : exceptions_(events_.bind_virq(static_cast<u32>(abi::Virq::dom_exc))) {}
 
-Domains::~Domains() = default;
+RealDomains::~RealDomains() = default;
 
-std::unique_ptr<RingLink> Domains::connect_own_kernel()
+RingLink::Page& RealDomains::connect_own_kernel()
 {
     auto ring = std::make_unique<Ring>();
     auto* page = static_cast<RingLink::Page*>(map_own_ring());
     ring->port = dom0::BoundPort(events_, events_.bind_interdomain(own_domain, read_own_port()));
-    Ring& kept = *ring;
-    domain_of_port_[kept.port.port()] = own_domain;
+    domain_of_port_[ring->port.port()] = own_domain;
     rings_[own_domain] = std::move(ring);
-    auto link = std::make_unique<RingLink>(*page, [&kept] { kept.port.notify(); });
-    link->adopt();
-    kept.port.notify(); // it waits for us
-    return link;
+    return *page;
 }
 
-RingLink::Page* Domains::map(Ring& ring, DomId domain, Gfn frame)
+RingLink::Page* RealDomains::map(Ring& ring, DomId domain, Gfn frame)
 {
     try {
         ring.grant = grants_.map(domain, GrantRef(abi::grant_reserved_xenstore), dom0::Protection::read_write);
@@ -75,18 +71,23 @@ RingLink::Page* Domains::map(Ring& ring, DomId domain, Gfn frame)
     }
 }
 
-std::unique_ptr<RingLink> Domains::connect(DomId domain, Gfn frame, Port remote_port)
+RingLink::Page& RealDomains::connect(DomId domain, Gfn frame, Port remote_port)
 {
     auto ring = std::make_unique<Ring>();
     RingLink::Page* page = map(*ring, domain, frame);
     ring->port = dom0::BoundPort(events_, events_.bind_interdomain(domain, remote_port));
-    Ring& kept = *ring;
-    domain_of_port_[kept.port.port()] = domain;
+    domain_of_port_[ring->port.port()] = domain;
     rings_[domain] = std::move(ring);
-    return std::make_unique<RingLink>(*page, [&kept] { kept.port.notify(); });
+    return *page;
 }
 
-void Domains::rebind(DomId domain, Port remote_port)
+void RealDomains::notify(DomId domain)
+{
+    if (const dom0::BoundPort& port = rings_.at(domain)->port) // none if rebind() failed
+        port.notify();
+}
+
+void RealDomains::rebind(DomId domain, Port remote_port)
 {
     Ring& ring = *rings_.at(domain);
     domain_of_port_.erase(ring.port.port());
@@ -95,7 +96,7 @@ void Domains::rebind(DomId domain, Port remote_port)
     domain_of_port_[ring.port.port()] = domain;
 }
 
-void Domains::disconnect(DomId domain)
+void RealDomains::disconnect(DomId domain)
 {
     const auto found = rings_.find(domain);
     if (found == rings_.end())
@@ -104,13 +105,13 @@ void Domains::disconnect(DomId domain)
     rings_.erase(found);
 }
 
-bool Domains::exists(DomId domain)
+bool RealDomains::exists(DomId domain)
 {
     const std::optional<dom0::DomainInfo> info = hypervisor_.domain(domain);
     return info && !(info->flags & abi::dominf_dying);
 }
 
-std::map<DomId, DomainState> Domains::states_of(const std::vector<DomId>& domains)
+std::map<DomId, DomainState> RealDomains::states_of(const std::vector<DomId>& domains)
 {
     std::map<DomId, DomainState> states;
     for (DomId domain : domains)
@@ -124,7 +125,7 @@ std::map<DomId, DomainState> Domains::states_of(const std::vector<DomId>& domain
     return states;
 }
 
-Domains::News Domains::take_events()
+Domains::News RealDomains::take_events()
 {
     News news;
     // A bounded number, lest a domain that sends without pause keep us here.

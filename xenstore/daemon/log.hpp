@@ -17,6 +17,8 @@ public:
 
     /// Appends to `path` from now on. @return IoError  with errno; the log stays where it was
     Result<> open(const std::string& path);
+    /// Empty for standard error.
+    const std::string& path() const { return path_; }
     /// Opens the same file again, which may have been renamed.
     void reopen();
 

@@ -1,27 +1,37 @@
 // See session.hpp.
 #include "xenstore/daemon/session.hpp"
 
-#include <array>
+#include "xenstore/store/archive.hpp"
 
 namespace xylem::xenstore {
 
+namespace {
+
+/// So many daemons may fall over one request before it is refused.
+constexpr u32 most_attempts = 3;
+
+}
+
 bool Session::pump()
 {
-    if (is_broken_)
+    if (is_broken_ || is_over_ || !link_)
         return false;
     flush();
     bool has_served = false;
-    if (!is_broken_ && server_.accepts_requests(connection_)) {
+    if (!is_broken_ && !is_over_ && server_.accepts_requests(connection_)) {
         if (const std::optional<Message> request = next_request()) {
+            journal_.append(Journal::Kind::request, connection_.id);
             if (log_.shows_requests)
                 log_.line("domain {} connection {}: {} {}", connection_.subject.domain.value, connection_.id,
                           name_of(request->type), request->payload.c_str());
             serve(*request);
             has_served = true;
+            if (server_.has_met_want())
+                return true; // nothing leaves before the daemon has saved what memory made of this
             flush();
         }
     }
-    if (is_broken_)
+    if (is_broken_ || is_over_)
         return false;
     const bool accepts = server_.accepts_requests(connection_);
     link_->set_interest(accepts, !connection_.output.empty());
@@ -30,22 +40,29 @@ bool Session::pump()
 
 void Session::serve(const Message& request)
 {
+    if (journal_.begin_request() > most_attempts) {
+        journal_.refuse_request();
+        fail(Link::Fault::bad_message, "this daemon does not survive what it asks for");
+        return;
+    }
     try {
         server_.handle(connection_, request);
     } catch (const std::bad_alloc&) {
         // There is no memory even for the reply, and a client that misses one is lost.
         fail(Link::Fault::bad_message, "there is no memory for its replies");
     }
+    journal_.end_request();
 }
 
 void Session::flush()
 {
-    while (!is_broken_ && !connection_.output.empty()) {
-        const std::optional<std::size_t> sent = link_->write(connection_.output.front());
+    while (!is_broken_ && !is_over_ && !connection_.output.empty()) {
+        const std::optional<std::size_t> sent = link_->send(journal_, connection_.id, connection_.output.front());
         if (!sent)
             return fail(Link::Fault::bad_indices, "its reply ring has impossible indices, or it hung up");
         if (*sent == 0)
             return;
+        progress_.sent += static_cast<u32>(*sent);
         server_.sent(connection_, *sent);
     }
 }
@@ -61,34 +78,83 @@ std::optional<Message> Session::next_request()
         }
         if (std::optional<Message> message = next.take())
             return message;
-        std::array<char, sizeof(XsMessageHeader) + abi::io::xenstore_payload_max> buffer;
-        const std::optional<std::size_t> got = link_->read(buffer, assembler_.wanted());
+        const std::optional<std::string_view> got = link_->receive(journal_, connection_.id, assembler_.wanted());
         if (!got) {
             fail(Link::Fault::bad_indices, "its request ring has impossible indices, or it hung up");
             return std::nullopt;
         }
-        if (*got == 0)
+        if (got->empty())
             return std::nullopt;
-        assembler_.append({buffer.data(), *got});
+        on_received(*got);
     }
     return std::nullopt;
 }
 
 void Session::fail(Link::Fault fault, const char* what)
 {
-    is_broken_ = true;
-    link_->report(fault);
-    server_.ignore(connection_);
-    if (link_->ends_when_broken())
-        is_over_ = true;
-    else if (!std::exchange(has_been_reported_, true))
+    if (peer_ == Peer::process) {
+        is_over_ = true; // and the end is journaled by whoever makes it
+        return;
+    }
+    journal_.append(Journal::Kind::fault, connection_.id, static_cast<u32>(fault));
+    on_fault();
+    if (link_)
+        link_->report(fault);
+    if (!std::exchange(has_been_reported_, true))
         log_.line("domain {} is not listened to any more: {}", connection_.subject.domain.value, what);
 }
 
 void Session::start_anew()
 {
     assembler_.clear();
+    progress_ = {};
     is_broken_ = false;
 }
+
+void Session::on_received(std::string_view bytes)
+{
+    progress_.received += static_cast<u32>(bytes.size());
+    assembler_.append(bytes);
+}
+
+std::string Session::on_sent(std::size_t bytes)
+{
+    std::string last(connection_.output.front().substr(0, bytes));
+    progress_.sent += static_cast<u32>(bytes);
+    server_.sent(connection_, bytes);
+    return last;
+}
+
+void Session::on_request()
+{
+    Result<std::optional<Message>> next = assembler_.next();
+    if (!next.ok() || !next.value())
+        throw std::runtime_error("the journal tells of a request that never came");
+    serve(*next.take());
+}
+
+void Session::on_refused()
+{
+    (void)assembler_.next();
+}
+
+void Session::on_fault()
+{
+    is_broken_ = true;
+    server_.ignore(connection_);
+}
+
+template <typename Archive> void Session::archive(Archive& with)
+{
+    std::string incomplete(assembler_.buffered());
+    xenstore::archive(with, incomplete);
+    if constexpr (Archive::loads)
+        assembler_.append(incomplete);
+    xenstore::archive(with, progress_.received);
+    xenstore::archive(with, progress_.sent);
+    xenstore::archive(with, is_broken_);
+}
+template void Session::archive(Saver&);
+template void Session::archive(Loader&);
 
 }

@@ -1,9 +1,10 @@
 // See socket_link.hpp.
 #include "xenstore/daemon/socket_link.hpp"
 
+#include "hypervisor/abi/io/xs_wire.hpp"
+
 #include <cerrno>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 namespace xylem::xenstore {
@@ -19,23 +20,24 @@ SocketLink::~SocketLink()
     close(fd_);
 }
 
-std::optional<std::size_t> SocketLink::read(std::span<char> into, std::size_t)
+std::optional<std::string_view> SocketLink::receive(Journal& journal, u32 connection, std::size_t)
 {
+    constexpr std::size_t most = sizeof(abi::io::XsMessageHeader) + abi::io::xenstore_payload_max;
     for (;;) {
-        const ssize_t got = recv(fd_, into.data(), into.size(), MSG_DONTWAIT);
+        const std::ptrdiff_t got = journal.receive(fd_, connection, most);
         if (got > 0)
-            return static_cast<std::size_t>(got);
+            return journal.received(static_cast<std::size_t>(got));
         if (got < 0 && errno == EAGAIN)
-            return 0;
+            return std::string_view();
         if (got == 0 || errno != EINTR)
             return std::nullopt;
     }
 }
 
-std::optional<std::size_t> SocketLink::write(std::string_view bytes)
+std::optional<std::size_t> SocketLink::send(Journal& journal, u32 connection, std::string_view bytes)
 {
     for (;;) {
-        const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        const std::ptrdiff_t sent = journal.send(fd_, connection, bytes);
         if (sent >= 0)
             return static_cast<std::size_t>(sent);
         if (errno == EAGAIN)

@@ -12,12 +12,11 @@ public:
     SocketLink(EventLoop& loop, int fd, std::function<void()> wake);
     ~SocketLink() override;
 
-    std::optional<std::size_t> read(std::span<char> into, std::size_t wanted) override;
-    std::optional<std::size_t> write(std::string_view bytes) override;
+    std::optional<std::string_view> receive(Journal& journal, u32 connection, std::size_t wanted) override;
+    std::optional<std::size_t> send(Journal& journal, u32 connection, std::string_view bytes) override;
     bool has_unread() override { return false; }
     void set_interest(bool in, bool out) override;
     void report(Fault) override {}
-    bool ends_when_broken() const override { return true; }
 
 private:
     EventLoop& loop_;

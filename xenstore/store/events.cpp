@@ -52,6 +52,7 @@ void Server::send_event(Watch& watch, std::string_view path)
         if (connection.output.push_event(watch.as_seen(path), watch.token) == Output::Pushed::refused)
             watch.has_lost_events = connection.has_lost_events = true;
     } catch (const std::bad_alloc&) {
+        has_met_want_ = true;
         watch.has_lost_events = connection.has_lost_events = true;
     }
     if (was_empty && !connection.output.empty())
@@ -61,6 +62,7 @@ void Server::send_event(Watch& watch, std::string_view path)
 /// For want of memory we do not know who is concerned: everybody may be.
 void Server::suspect_all_watches()
 {
+    has_met_want_ = true;
     for (auto& [id, connection] : connections_)
         for (auto& [key, watch] : connection->watches)
             watch.has_lost_events = connection->has_lost_events = true;

@@ -26,6 +26,7 @@ public:
     bool empty() const { return items_.empty(); }
     std::size_t replies() const { return replies_; }
     std::size_t event_bytes() const { return event_bytes_; }
+    std::size_t event_limit() const { return event_limit_; }
     bool has_room_for_lost_events() const { return event_bytes_ <= event_limit_ / 2; }
 
     /// The bytes to send next; empty when all is sent.
@@ -33,6 +34,9 @@ public:
     /// `bytes` of front() were sent.
     void pop(std::size_t bytes);
     void clear();
+
+    /// See archive.hpp.
+    template <typename Archive> void archive(Archive& with);
 
 private:
     struct Item {

@@ -123,6 +123,7 @@ void Server::handle(Connection& connection, const Message& request)
         try {
             return run(connection, request, new_watch);
         } catch (const std::bad_alloc&) {
+            has_met_want_ = true;
             return Error::NoMemory; // a change is all or nothing: see Draft
         }
     }();

@@ -65,6 +65,19 @@ public:
     void put(std::string_view path, std::string_view value);
     const NodeRef& root() const { return root_; }
 
+    /// Everything that is to come depends on what is saved here and on what will be asked, and on nothing else.
+    std::string save();
+    /// Takes the place of all there is; only for a server that nobody has spoken to. The connections of
+    /// domains are connected by whoever called.
+    /// @throws std::runtime_error  `state` is none of save()'s
+    void load(std::string_view state);
+    /// The connection of that number, null if there is none.
+    Connection* connection(u32 id) const;
+    /// Memory ran out somewhere since the last forget_want(): what followed from that cannot be told from the requests
+    /// alone.
+    bool has_met_want() const { return has_met_want_; }
+    void forget_want() { has_met_want_ = false; }
+
     /// The bookkeeping agrees with the store. @return what is wrong; empty if nothing
     std::string check() const;
 
@@ -149,6 +162,8 @@ private:
     void doom_transactions_naming(DomId id);
     Permissions& special_permissions(std::string_view name);
     std::size_t memory_of(DomId id) const;
+    template <typename Archive> void archive(Archive& with);
+    template <typename Archive> void archive(Archive& with, Connection& connection);
 
     Surroundings& surroundings_;
     Limits limits_;
@@ -162,6 +177,7 @@ private:
     std::map<DomId, Domain> domains_;
     Permissions introduce_permissions_;
     Permissions release_permissions_;
+    bool has_met_want_ = false;
 };
 
 }

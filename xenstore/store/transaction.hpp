@@ -53,6 +53,9 @@ public:
     /// What it counts of its domain's memory.
     std::size_t bytes() const { return bytes_; }
 
+    /// See archive.hpp.
+    template <typename Archive> void archive(Archive& with);
+
 private:
     NodeRef snapshot_;
     Draft draft_;

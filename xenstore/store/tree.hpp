@@ -90,6 +90,9 @@ public:
     /// @return the node as it was before; null for create
     NodeRef apply(const Change& change, u64 generation);
 
+    /// See archive.hpp.
+    template <typename Archive> void archive(Archive& with);
+
 private:
     NodeRef root_;
     HoldingsByDomain costs_;

@@ -6,6 +6,9 @@
 
 #include <cstring>
 #include <random>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace xylem::xenstore {
 
@@ -16,11 +19,13 @@ public:
     RingTest()
     {
         introduce(1);
-        auto link = std::make_unique<RingLink>(page, [this] { ++notifications; });
+        journal.set_state("");
+        session = std::make_unique<Session>(server, connection("1"), Session::Peer::domain, journal, log);
+        auto link = std::make_unique<RingLink>(page, session->progress(), [this] { ++notifications; });
         ring = link.get();
         ring->start_anew();
+        session->attach(std::move(link));
         EXPECT_TRUE(log.open("/dev/null").ok());
-        session = std::make_unique<Session>(server, connection("1"), std::move(link), log);
         ask("a", 0, Type::write, "/open|some value");
         ask("a", 0, Type::set_perms, "/open|b0|");
     }
@@ -46,6 +51,8 @@ public:
     RingLink::Page page{};
     RingLink* ring = nullptr;
     Log log;
+    int memory = memfd_create("journal", MFD_CLOEXEC);
+    Journal journal{memory};
     std::unique_ptr<Session> session;
     int notifications = 0;
 };
@@ -64,7 +71,7 @@ TEST_F(RingTest, IndicesMayWrapAndMessagesMayBeLongerThanTheRing)
 {
     ask("a", 0, Type::watch, "/open|t|");
     page.req_cons = page.req_prod = page.rsp_cons = page.rsp_prod = 0xFFFFFFF0;
-    ring->adopt();
+    session->set_progress(RingLink::progress_of(page));
     const std::string value(2000, 'v');
     const std::string request = encode({Type::write, 5, 0, wire("/open|") + value});
     put(request.substr(0, 1000));
@@ -142,6 +149,29 @@ TEST_F(RingTest, AReconnectBeginsAnew)
     EXPECT_EQ(take(), encode({Type::read, 5, 0, "some value"}));
 }
 
+// A daemon may die after it has journaled what it has read or sent, and before the domain could see it.
+TEST_F(RingTest, ASuccessorDoesWhatThePageLacksAndNothingTwice)
+{
+    put(encode({Type::read, 5, 0, wire("/open|")}) + encode({Type::read, 6, 0, wire("/open|")}));
+    const RingLink::Page before = page;
+    pump_until_quiet();
+    const std::string replies = take();
+    EXPECT_EQ(replies, encode({Type::read, 5, 0, "some value"}) + encode({Type::read, 6, 0, "some value"}));
+
+    const std::string last = encode({Type::read, 6, 0, "some value"});
+    const u32 sent = page.rsp_prod;
+    page.req_cons = before.req_cons; // as if nothing had been seen to be read
+    page.rsp_prod = sent - static_cast<u32>(last.size());
+    page.rsp_cons = page.rsp_prod;
+    std::memset(page.rsp + page.rsp_prod, 0, last.size());
+    ring->resume(last);
+    EXPECT_EQ(take(), last);
+    EXPECT_EQ(page.req_cons, page.req_prod);
+    ring->resume(last); // once more changes nothing
+    EXPECT_EQ(take(), "");
+    EXPECT_EQ(page.rsp_prod, sent);
+}
+
 // Whatever stands in the page, the daemon neither falls over nor serves others less.
 TEST_F(RingTest, RandomPagesHarmNobodyElse)
 {
@@ -185,6 +215,94 @@ TEST_F(RingTest, RandomMessagesLeaveTheBooksRight)
         }
     }
     EXPECT_EQ(server.check(), "");
+}
+
+class JournalTest : public testing::Test {
+public:
+    JournalTest() { EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0); }
+    ~JournalTest() override
+    {
+        for (int fd : {memory, ends[0], ends[1]})
+            close(fd);
+    }
+
+    int memory = memfd_create("journal", MFD_CLOEXEC);
+    int ends[2] = {};
+};
+
+TEST_F(JournalTest, ASuccessorReadsTheStateAndWhatFollowed)
+{
+    {
+        Journal journal(memory);
+        EXPECT_FALSE(journal.has_state());
+        journal.set_state("first");
+        journal.append(Journal::Kind::client, 0, 5);
+        journal.set_state("second");
+        journal.append(Journal::Kind::sent, 7, 8);
+        journal.append(Journal::Kind::domains, 0, 0, "bytes");
+        ASSERT_EQ(write(ends[1], "hello", 5), 5);
+        EXPECT_EQ(journal.receive(ends[0], 9, 100), 5);
+        EXPECT_EQ(journal.received(5), "hello");
+        EXPECT_FALSE(journal.is_replaying());
+    }
+    Journal journal(memory);
+    ASSERT_TRUE(journal.has_state());
+    EXPECT_EQ(journal.state(), "second");
+    EXPECT_EQ(journal.next()->value, 8U);
+    EXPECT_EQ(journal.next()->bytes, "bytes");
+    const std::optional<Journal::Record> received = journal.next();
+    EXPECT_EQ(received->kind, Journal::Kind::received);
+    EXPECT_EQ(received->connection, 9U);
+    EXPECT_EQ(received->bytes, "hello");
+    EXPECT_FALSE(journal.next());
+}
+
+TEST_F(JournalTest, ItGrowsAndIsReplacedWhenItHasGrown)
+{
+    Journal journal(memory);
+    journal.set_state(std::string(3'000'000, 's'));
+    const std::string bytes(4000, 'b');
+    unsigned records = 0;
+    for (; !journal.wants_state(); ++records)
+        journal.append(Journal::Kind::received, 1, records, bytes);
+    EXPECT_GT(records, 700U);
+    for (int i = 0; i < 3000; ++i)
+        journal.append(Journal::Kind::received, 1, records++, bytes); // there is time
+    Journal successor(memory);
+    EXPECT_EQ(successor.state().size(), 3'000'000U);
+    for (unsigned i = 0; i < records; ++i)
+        ASSERT_EQ(successor.next()->value, i);
+    EXPECT_FALSE(successor.next());
+    successor.set_state("small");
+    EXPECT_FALSE(Journal(memory).wants_state());
+}
+
+TEST_F(JournalTest, ARequestThatKillsIsCountedWhileItIsServedAndThenRefused)
+{
+    {
+        Journal journal(memory);
+        journal.set_state("");
+        journal.append(Journal::Kind::request, 1);
+        EXPECT_EQ(journal.begin_request(), 0U);
+        journal.end_request();
+        journal.append(Journal::Kind::request, 2);
+        EXPECT_EQ(journal.begin_request(), 0U);
+        journal.append(Journal::Kind::exists, 0, 1);
+    }
+    for (u32 death = 1; death <= 3; ++death) {
+        Journal journal(memory);
+        EXPECT_EQ(journal.next()->connection, 1U);
+        EXPECT_EQ(journal.begin_request(), 0U);
+        journal.end_request();
+        EXPECT_EQ(journal.next()->connection, 2U);
+        EXPECT_EQ(journal.begin_request(), death);
+        if (death == 3)
+            journal.refuse_request();
+    }
+    Journal journal(memory);
+    EXPECT_EQ(journal.next()->kind, Journal::Kind::request);
+    EXPECT_EQ(journal.next()->kind, Journal::Kind::refused);
+    EXPECT_FALSE(journal.next());
 }
 
 TEST(Assembler, PutsMessagesTogetherFromAnyPieces)
