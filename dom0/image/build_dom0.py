@@ -41,7 +41,8 @@ def add_settings(archive):
     archive.file("etc/group", "root:x:0:\n")
     archive.file("etc/hosts", "127.0.0.1 localhost\n10.9.0.1 dom0\n")
     archive.copy("etc/profile", HERE / "profile")
-    archive.copy("usr/sbin/xylem-demo", HERE / "xylem-demo")
+    for script in ("xylem-demo", "xylem-device"):
+        archive.copy(f"usr/sbin/{script}", HERE / script)
     # What the demo's guest fetches: data without a pattern, the same at every build.
     archive.file("srv/www/demo.bin", b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(8192)))
 

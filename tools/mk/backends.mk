@@ -5,7 +5,7 @@ APT_DEPS += libfmt-dev liburing-dev libcli11-dev libgtest-dev libgmock-dev
 BACKENDS_LIB := $(addprefix backends/lib/,device_host.cpp event_loop.cpp grant_pool.cpp log.cpp store.cpp xenbus.cpp)
 BACKENDS_BLOCK := $(addprefix backends/block/,disk.cpp file_disk.cpp queue.cpp request.cpp)
 
-BACKENDS_XEN := $(addprefix backends/lib/,service.cpp xen_peer.cpp xen_store.cpp)
+BACKENDS_XEN := $(addprefix backends/lib/,backend.cpp service.cpp xen_peer.cpp xen_store.cpp)
 
 $(eval $(call library,backends,$(BACKENDS_LIB) $(BACKENDS_XEN)))
 $(eval $(call program,xylem-blkback,$(BACKENDS_BLOCK) backends/block/device.cpp backends/block/main.cpp,backends xenstore dom0,\

@@ -82,3 +82,9 @@ $(BUILD)/tests/unit/$(1): $$(patsubst %.cpp,$$(call test_folder,$(1),$(3))/%.o,$
 	@$$(CXX) $$(sort $$^) $$(TEST_LDFLAGS) $(4) -o $$@
 -include $$(patsubst %.cpp,$$(call test_folder,$(1),$(3))/%.d,$(2))
 endef
+
+# What a test of both halves of a device is made of, beside the halves (tests/unit/frontends/both_ends.hpp). Here, because
+# fragments are read in the order of their names, and a device may have any.
+BOTH_ENDS := $(addprefix tests/unit/frontends/,both_ends.cpp fake_kernel.cpp) $(sort $(wildcard frontends/xenbus/*.cpp)) \
+  $(addprefix backends/lib/,device_host.cpp event_loop.cpp grant_pool.cpp log.cpp store.cpp xenbus.cpp) \
+  $(addprefix dom0/lib/,fd.cpp gntdev.cpp) hypervisor/base/format.cpp

@@ -5,8 +5,9 @@
 APT_DEPS += busybox-static ca-certificates dpkg e2fsprogs grub-pc-bin kmod mtools xorriso zstd grub-common
 XYLEM_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/xylem
 
-# Programs that go into dom0's image, of those that there are: known once all fragments are read, hence the second expansion.
-DOM0_PROGRAMS = $(filter $(addprefix $(BUILD)/bin/,xl xenstored xenconsoled xylem-blkback xylem-netback xenstore xylem-init),$(PROGRAMS))
+# Programs that go into dom0's image, of those that there are (every backend among them): known once all fragments are read,
+# hence the second expansion.
+DOM0_PROGRAMS = $(filter $(addprefix $(BUILD)/bin/,xl xenstored xenconsoled xylem-%back xenstore xylem-init),$(PROGRAMS))
 
 IMAGE_CODE := $(wildcard dom0/image/*.py)
 STAGE := $(BUILD)/stage/base

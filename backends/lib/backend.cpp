@@ -1,0 +1,37 @@
+// See backend.hpp.
+#include "backends/lib/backend.hpp"
+
+#include "backends/lib/device_host.hpp"
+#include "backends/lib/service.hpp"
+#include "backends/lib/xen_peer.hpp"
+#include "backends/lib/xen_store.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace xylem::backends {
+
+static void serve(Service& service, const BackendKind& kind)
+{
+    EventLoop loop;
+    XenStore store(loop);
+    dom0::GrantDevice grants;
+    EventHub events(loop);
+    DeviceHost host(loop, store, kind.type, [&](const DevicePlace& place, DeviceEvents device_events) {
+        const auto bind = [&events, peer = place.peer](Port remote, EventLoop::Handler on_event) {
+            return events.bind(peer, remote, std::move(on_event));
+        };
+        return kind.make_device({loop, store, std::make_unique<GntdevMemory>(grants, place.peer), bind}, place,
+                                std::move(device_events));
+    });
+    service.run(loop, [&](EventLoop::Handler done) { host.shut_down(std::move(done)); }, {});
+}
+
+int backend_main(int argc, char** argv, const BackendKind& kind)
+{
+    CLI::App app(kind.about);
+    Service service;
+    service.add_options(app);
+    return service_main(app, argc, argv, [&] { serve(service, kind); });
+}
+
+}
