@@ -3,6 +3,8 @@
 
 #include "xenstore/client/client.hpp"
 
+#include <cstring>
+
 namespace xylem::xenstore {
 
 /// What the command line says.
@@ -17,8 +19,23 @@ struct Arguments {
     std::vector<std::string> words;
 };
 
-/// What is printed waits until the transaction has committed.
+/// What is printed waits until the transaction has committed, or until it is clear that none will.
 using Output = std::string;
+
+/// Said as it is, after the command's name.
+class CommandError : public std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// Does it; where the store refuses, says so in the command's own words, which may use the reason.
+template <typename Work, typename Words> auto saying(const Words& words, Work&& work)
+{
+    try {
+        return work();
+    } catch (const StoreError& error) {
+        throw CommandError(words(std::strerror(static_cast<int>(error.error()))));
+    }
+}
 
 struct Command {
     std::string_view name;

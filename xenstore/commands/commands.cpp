@@ -14,7 +14,8 @@ namespace {
 int run_read(Client&, StoreView& view, const Arguments& arguments, Output& output)
 {
     for (const std::string& path : arguments.words) {
-        const std::string value = view.read(path);
+        const std::string value =
+            saying([&](const char*) { return "couldn't read path " + path; }, [&] { return view.read(path); });
         if (arguments.prefix)
             output += path + ": ";
         output += arguments.raw ? value : escaped(value) + '\n';
@@ -24,8 +25,12 @@ int run_read(Client&, StoreView& view, const Arguments& arguments, Output& outpu
 
 int run_write(Client&, StoreView& view, const Arguments& arguments, Output&)
 {
-    for (std::size_t i = 0; i + 1 < arguments.words.size(); i += 2)
-        view.write(arguments.words[i], arguments.raw ? arguments.words[i + 1] : unescaped(arguments.words[i + 1]));
+    for (std::size_t i = 0; i + 1 < arguments.words.size(); i += 2) {
+        const std::string& path = arguments.words[i];
+        const std::string& value = arguments.words[i + 1];
+        saying([&](const char*) { return "could not write path " + path; },
+               [&] { view.write(path, arguments.raw ? value : unescaped(value)); });
+    }
     return 0;
 }
 
@@ -43,7 +48,7 @@ void tidy_above(StoreView& view, std::string path)
 int run_rm(Client&, StoreView& view, const Arguments& arguments, Output&)
 {
     for (const std::string& path : arguments.words) {
-        view.remove(path);
+        saying([&](const char*) { return "could not remove path " + path; }, [&] { view.remove(path); });
         if (arguments.tidy)
             tidy_above(view, path);
     }
@@ -59,14 +64,21 @@ int run_exists(Client&, StoreView& view, const Arguments& arguments, Output&)
 int run_list(Client&, StoreView& view, const Arguments& arguments, Output& output)
 {
     for (const std::string& path : arguments.words)
-        for (const std::string& name : view.list(path))
+        for (const std::string& name :
+             saying([&](const char*) { return "could not list path " + path; }, [&] { return view.list(path); }))
             output += (arguments.prefix ? path + '/' : "") + name + '\n';
     return 0;
 }
 
+void set_at(StoreView& view, const std::string& path, const PermissionList& permissions)
+{
+    saying([&](const char* why) { return "Error occurred setting permissions on '" + path + "': " + why; },
+           [&] { view.set_permissions(path, permissions); });
+}
+
 void set_below(StoreView& view, const std::string& path, const PermissionList& permissions)
 {
-    view.set_permissions(path, permissions);
+    set_at(view, path, permissions);
     for (const std::string& name : view.list(path))
         set_below(view, child_of(path, name), permissions);
 }
@@ -76,18 +88,15 @@ int run_chmod(Client&, StoreView& view, const Arguments& arguments, Output&)
     PermissionList permissions;
     for (std::size_t i = 1; i < arguments.words.size(); ++i) {
         Result<Permission> permission = parse_permission(arguments.words[i]);
-        if (!permission.ok()) {
-            complain("\"" + arguments.words[i] +
-                     "\" is no permission: give n, r, w or b and a domain's number, as in r1");
-            return 1;
-        }
+        if (!permission.ok())
+            throw CommandError("Invalid permission specification: '" + arguments.words[i].substr(0, 1) + "'");
         permissions.push_back(permission.take());
     }
     const std::string& path = arguments.words[0];
-    view.set_permissions(path, permissions);
+    set_at(view, path, permissions);
     if (arguments.upto)
         for (std::string above(parent_of(path)); above != "/"; above = parent_of(above))
-            view.set_permissions(above, permissions);
+            set_at(view, above, permissions);
     if (arguments.recurse)
         for (const std::string& name : view.list(path))
             set_below(view, child_of(path, name), permissions);
@@ -97,7 +106,7 @@ int run_chmod(Client&, StoreView& view, const Arguments& arguments, Output&)
 int run_watch(Client& client, StoreView&, const Arguments& arguments, Output&)
 {
     for (const std::string& path : arguments.words)
-        client.watch(path, path);
+        saying([&](const char*) { return "Unable to add watch on " + path + '\n'; }, [&] { client.watch(path, path); });
     for (int shown = 0; arguments.events < 0 || shown < arguments.events;) {
         if (const std::optional<WatchEvent> event = client.wait_for_event(std::chrono::hours(1))) {
             std::puts(event->path.c_str());
@@ -122,10 +131,10 @@ constexpr Command commands[] = {
     {"read", "pR", "[-h] [-p] [-s] [-R] key [...]", 1, 1, 2, run_read},
     {"write", "R", "[-h] [-s] [-R] key value [...]", 2, 2, 3, run_write},
     {"rm", "t", "[-h] [-s] [-t] key [...]", 1, 1, 1, run_rm},
-    {"exists", "p", "[-h] [-p] [-s] key [...]", 1, 1, 1, run_exists},
+    {"exists", "", "[-h] [-p] [-s] key [...]", 1, 1, 1, run_exists},
     {"list", "p", "[-h] [-p] [-s] key [...]", 1, 1, 1, run_list},
     {"ls", "fp", "[-h] [-f] [-p] [-s] [path]", 0, 1, never, run_ls},
-    {"chmod", "ur", "[-h] [-u] [-r] [-s] key <mode [modes...]>", 2, 1, 1, run_chmod},
+    {"chmod", "ur", "[-h] [-u] [-r] [-s] key <mode [modes...]>", 1, 1, 1, run_chmod},
     {"watch", "n", "[-h] [-n NR] key", 1, 1, never, run_watch},
     {"control", "", "[-h] command [arg...]", 1, 1, never, run_control},
 };

@@ -68,7 +68,10 @@ std::string line_of(StoreView& view, const std::string& path, std::size_t depth,
 void list_below(StoreView& view, const std::string& path, std::size_t depth, const Layout& layout)
 {
     // A node may vanish while others are listed; only the first must exist.
-    for (const std::string& name : depth == 0 ? view.list(path) : view.list_if_exists(path)) {
+    const std::vector<std::string> names =
+        saying([&](const char* why) { return "xs_directory (" + path + "): " + why; },
+               [&] { return depth == 0 ? view.list(path) : view.list_if_exists(path); });
+    for (const std::string& name : names) {
         const std::string child = child_of(path, name);
         std::string line;
         try {

@@ -14,7 +14,7 @@ std::string program_name;
 
 [[noreturn]] void show_usage(const std::string& usage)
 {
-    std::fprintf(stderr, "Usage: %s\n", usage.c_str());
+    complain("Usage: " + usage);
     std::exit(1);
 }
 
@@ -26,8 +26,8 @@ Arguments parse(const Command& command, int argc, char** argv, const std::string
         {"number", 1, nullptr, 'n'}, {"raw", 0, nullptr, 'R'},  {nullptr, 0, nullptr, 0}};
     Arguments arguments;
     for (int letter; (letter = getopt_long(argc, argv, "hfspturn:R", long_options, nullptr)) != -1;) {
-        if (letter == 's')
-            continue; // "over the socket": there has been no other way for long
+        if (letter == 's' || letter == '?')
+            continue; // "over the socket": there has been no other way for long; what is unknown was complained of
         if (letter == 'h' || !std::strchr(std::string(command.options).c_str(), letter))
             show_usage(usage);
         arguments.flat |= letter == 'f';
@@ -46,22 +46,29 @@ Arguments parse(const Command& command, int argc, char** argv, const std::string
 }
 
 int run(const Command& command, const Arguments& arguments)
-{
+try {
     Client client;
     for (;;) {
         Output output;
-        int status;
-        if (arguments.words.size() < command.transaction_words) {
-            status = command.run(client, client, arguments, output);
-        } else {
-            StoreTransaction transaction(client);
-            status = command.run(client, transaction, arguments, output);
-            if (status == 0 && !transaction.commit())
-                continue;
+        int status = 1;
+        try {
+            if (arguments.words.size() < command.transaction_words) {
+                status = command.run(client, client, arguments, output);
+            } else {
+                StoreTransaction transaction(client);
+                status = command.run(client, transaction, arguments, output);
+                if (status == 0 && !transaction.commit())
+                    continue;
+            }
+        } catch (const CommandError& error) {
+            complain(error.what()); // what came before it is printed all the same
         }
         std::fwrite(output.data(), 1, output.size(), stdout);
         return status;
     }
+} catch (const std::exception& error) {
+    complain(error.what());
+    return 1;
 }
 
 }
@@ -95,11 +102,5 @@ int main(int argc, char** argv)
         complain("no command is named \"" + name + "\"; there are " + command_names());
         return 1;
     }
-    const Arguments arguments = parse(*command, argc, argv, usage + " " + std::string(command->usage));
-    try {
-        return run(*command, arguments);
-    } catch (const std::exception& error) {
-        complain(error.what());
-        return 1;
-    }
+    return run(*command, parse(*command, argc, argv, usage + " " + std::string(command->usage)));
 }

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <fstream>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -120,6 +121,7 @@ void Daemon::close_session(u32 id)
 {
     const u32 number = visitors_.at(id);
     journal_.append(Journal::Kind::closed, id);
+    log_.access("DESTROY", id);
     on_closed(id);
     doorway_.leave(number);
 }
@@ -139,6 +141,7 @@ void Daemon::accept_visitors()
             journal_.append(Journal::Kind::client, 0, visitor->number);
             on_client(visitor->number);
             attach_process(sessions_.rbegin()->first, visitor->fd);
+            log_.access("CREATE", sessions_.rbegin()->first);
         }
     } catch (const std::system_error& error) {
         if (error.code().value() == EPIPE)
@@ -250,14 +253,29 @@ void Daemon::disconnect_domain(DomId domain)
 Result<> Daemon::set_log_file(const std::string& path)
 {
     if (journal_.is_replaying()) {
-        if (answer_of(Journal::Kind::log_file) == 0)
+        if (answer_of(Journal::Kind::file) == 0)
             return Error::IoError;
         (void)log_.open(path); // the client knows already that it could be opened
         return {};
     }
     const Result<> opened = log_.open(path);
-    journal_.append(Journal::Kind::log_file, 0, opened.ok());
+    journal_.append(Journal::Kind::file, 0, opened.ok());
     if (!opened.ok())
+        return Error::IoError;
+    return {};
+}
+
+Result<> Daemon::write_file(const std::string& path, std::string_view text)
+{
+    bool is_written;
+    if (journal_.is_replaying()) {
+        is_written = answer_of(Journal::Kind::file) != 0;
+    } else {
+        std::ofstream file(path);
+        is_written = static_cast<bool>(file << text << std::flush);
+        journal_.append(Journal::Kind::file, 0, is_written);
+    }
+    if (!is_written)
         return Error::IoError;
     return {};
 }

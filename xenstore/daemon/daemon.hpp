@@ -43,6 +43,7 @@ private:
     void output_waits(Connection& connection) override { ready_.insert(connection.id); }
     void set_request_log(bool on) override { log_.shows_requests = on; }
     Result<> set_log_file(const std::string& path) override;
+    Result<> write_file(const std::string& path, std::string_view text) override;
     void print(std::string_view text) override;
 
     void begin(const Options& options);

@@ -36,7 +36,7 @@ public:
         domains,    ///< what has become of domains; the bytes list them
         exists,     ///< an answer of the surroundings: whether a domain exists
         introduced, ///< an answer: how a domain was connected; Daemon::Introduction
-        log_file,   ///< an answer: whether the log could be opened
+        file,       ///< an answer: whether a file could be written
     };
     struct Record {
         Kind kind;

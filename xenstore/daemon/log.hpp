@@ -2,9 +2,11 @@
 #pragma once
 
 #include "hypervisor/base/result.hpp"
+#include "hypervisor/base/types.hpp"
 
 #include <fmt/format.h>
 #include <string>
+#include <string_view>
 
 namespace xylem::xenstore {
 
@@ -28,10 +30,17 @@ public:
     }
     void write(const std::string& text);
 
-    /// Whether each request is logged, too.
+    /// A line of the access log, as Xen's xenstored has it: IN or OUT, who, when, which request with what.
+    void access(std::string_view direction, u32 connection, std::string_view request, std::string_view payload);
+    /// One who comes or goes: CREATE or DESTROY.
+    void access(std::string_view what, u32 connection);
+
+    /// Whether there is an access log, too.
     bool shows_requests = false;
 
 private:
+    void write_line(const std::string& line);
+
     int fd_ = 2;
     std::string path_;
 };

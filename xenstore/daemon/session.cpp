@@ -3,6 +3,8 @@
 
 #include "xenstore/store/archive.hpp"
 
+#include <cstring>
+
 namespace xylem::xenstore {
 
 namespace {
@@ -21,9 +23,7 @@ bool Session::pump()
     if (!is_broken_ && !is_over_ && server_.accepts_requests(connection_)) {
         if (const std::optional<Message> request = next_request()) {
             journal_.append(Journal::Kind::request, connection_.id);
-            if (log_.shows_requests)
-                log_.line("domain {} connection {}: {} {}", connection_.subject.domain.value, connection_.id,
-                          name_of(request->type), request->payload.c_str());
+            log_.access("IN", connection_.id, name_of(request->type), request->payload);
             serve(*request);
             has_served = true;
             if (server_.has_met_want())
@@ -57,14 +57,28 @@ void Session::serve(const Message& request)
 void Session::flush()
 {
     while (!is_broken_ && !is_over_ && !connection_.output.empty()) {
-        const std::optional<std::size_t> sent = link_->send(journal_, connection_.id, connection_.output.front());
+        const std::string_view bytes = connection_.output.front();
+        const std::optional<std::size_t> sent = link_->send(journal_, connection_.id, bytes);
         if (!sent)
             return fail(Link::Fault::bad_indices, "its reply ring has impossible indices, or it hung up");
         if (*sent == 0)
             return;
+        if (log_.shows_requests)
+            log_output(bytes);
         progress_.sent += static_cast<u32>(*sent);
         server_.sent(connection_, *sent);
     }
+}
+
+/// Of messages of which nothing was sent yet.
+void Session::log_output(std::string_view bytes)
+{
+    XsMessageHeader header;
+    if (bytes.size() < sizeof header)
+        return;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    if (sizeof header + header.len == bytes.size())
+        log_.access("OUT", connection_.id, name_of(header.type), bytes.substr(sizeof header));
 }
 
 std::optional<Message> Session::next_request()

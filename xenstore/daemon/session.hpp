@@ -49,6 +49,7 @@ public:
 private:
     void serve(const Message& request);
     void flush();
+    void log_output(std::string_view bytes);
     std::optional<Message> next_request();
     void fail(Link::Fault fault, const char* what);
 

@@ -1,6 +1,7 @@
 // Server: CONTROL, the administrator's requests to the daemon itself.
 #include "xenstore/store/server_state.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace xylem::xenstore {
@@ -15,12 +16,33 @@ std::size_t count_nodes(const Node& node)
     return count;
 }
 
-const LimitName* find_limit(std::string_view name)
+const LimitName* find_limit(std::span<const LimitName> limits, std::string_view name)
 {
-    for (const LimitName& limit : limit_names)
-        if (limit.name == name)
-            return &limit;
-    return nullptr;
+    const auto found = std::ranges::find(limits, name, &LimitName::name);
+    return found == limits.end() ? nullptr : &*found;
+}
+
+struct HelpLine {
+    std::string_view command;
+    std::string_view arguments;
+};
+constexpr HelpLine help_lines[] = {
+    {"check", ""},
+    {"log", "on|off"},
+    {"logfile", "<file>"},
+    {"memreport", "[<file>]"},
+    {"print", "<string>"},
+    {"quota", "[set <name> <val>|<domid>]"},
+    {"quota-soft", "[set <name> <val>]"},
+    {"help", ""},
+};
+
+std::string help()
+{
+    std::string text;
+    for (const HelpLine& line : help_lines)
+        text += fmt::format("{}\t{}\n", line.command, line.arguments);
+    return text;
 }
 
 }
@@ -46,46 +68,57 @@ Server::Reply Server::control(Request& request)
     }
     if (command == "memreport" && words.size() == 1)
         return string_reply(memory_report());
+    if (command == "memreport" && words.size() == 2) {
+        TRY(surroundings_.write_file(std::string(argument), memory_report()));
+        return ok_reply();
+    }
     if (command == "print" && words.size() == 2) {
         surroundings_.print(argument);
         return ok_reply();
     }
     if (command == "quota")
-        return control_quota(words);
+        return control_quota(words, limit_names);
+    if (command == "quota-soft")
+        return control_quota(words, soft_limit_names);
     if (command == "help")
-        return string_reply("check\nhelp\nlog on|off\nlogfile <file>\nmemreport\nprint <text>\n"
-                            "quota [set <name> <value>|<domid>]\n");
+        return string_reply(help());
     return Error::Invalid;
 }
 
-Server::Reply Server::control_quota(const std::vector<std::string_view>& words)
+Server::Reply Server::control_quota(const std::vector<std::string_view>& words, std::span<const LimitName> limits)
 {
-    std::string text;
     if (words.size() == 1) {
-        for (const LimitName& limit : limit_names)
-            text += fmt::format("{:<18}: {:8}\n", limit.name, limits_.*limit.field);
+        std::string text = "Quota settings:\n";
+        for (const LimitName& limit : limits)
+            text += fmt::format("{:<17}: {:8} {}\n", limit.name, limits_.*limit.field, limit.description);
         return string_reply(text);
     }
     if (words.size() == 4 && words[1] == "set") {
-        const LimitName* limit = find_limit(words[2]);
+        const LimitName* limit = find_limit(limits, words[2]);
         if (!limit)
             return Error::Invalid;
         limits_.*limit->field = TRY(parse_number<u32>(words[3]));
         return ok_reply();
     }
-    if (words.size() != 2)
+    if (words.size() != 2 || words[0] != "quota")
         return Error::Invalid;
     const DomId id(TRY(parse_number<u16>(words[1])));
     const auto found = domains_.find(id);
     if (found == domains_.end())
         return Error::NoEntry;
-    const Domain& it = found->second;
-    const std::size_t transactions = it.connection ? it.connection->transactions.size() : 0;
-    const std::size_t outstanding = it.connection ? it.connection->output.replies() : 0;
-    return string_reply(
-        fmt::format("Domain {}:\n{:<18}: {:8}\n{:<18}: {:8}\n{:<18}: {:8}\n{:<18}: {:8}\n{:<18}: {:8}\n", id.value,
-                    "nodes", it.holdings.nodes, "watches", it.watches, "transactions", transactions, "outstanding",
-                    outstanding, "memory", memory_of(id)));
+    return string_reply(quota_of(id, found->second));
+}
+
+std::string Server::quota_of(DomId id, const Domain& it) const
+{
+    std::string text = fmt::format("Domain {}:\n", id.value);
+    const auto add = [&](std::string_view name, auto value) { text += fmt::format("{:<16}: {:8}\n", name, value); };
+    add("nodes", it.holdings.nodes);
+    add("watches", it.watches);
+    add("transactions", it.connection ? it.connection->transactions.size() : 0);
+    add("outstanding", it.connection ? it.connection->output.replies() : 0);
+    add("memory", memory_of(id));
+    return text;
 }
 
 std::string Server::memory_report() const

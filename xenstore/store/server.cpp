@@ -135,6 +135,8 @@ void Server::handle(Connection& connection, const Message& request)
         message.payload = string_reply(std::string(wire_name(reply.error())));
     }
     push_reply(connection, message);
+    if (!connection.subject.is_privileged)
+        watch_soft_limit(connection.subject.domain);
     if (new_watch)
         send_event(*new_watch, new_watch->path);
 }
@@ -256,6 +258,21 @@ std::size_t Server::memory_of(DomId id) const
         return 0;
     const Domain& it = found->second;
     return static_cast<std::size_t>(it.holdings.bytes) + it.watch_bytes + it.transaction_bytes;
+}
+
+/// The log tells of a domain that comes near to its limit, and when it is well below again.
+void Server::watch_soft_limit(DomId id)
+{
+    Domain& it = domain(id);
+    const std::size_t memory = memory_of(id);
+    const std::size_t limit = limits_.soft_memory_bytes;
+    if (!it.is_above_soft_limit && memory > limit) {
+        it.is_above_soft_limit = true;
+        surroundings_.print("Domain " + std::to_string(id.value) + " exceeds soft memory quota");
+    } else if (it.is_above_soft_limit && memory < limit - limit / 10) {
+        it.is_above_soft_limit = false;
+        surroundings_.print("Domain " + std::to_string(id.value) + " below soft memory quota again");
+    }
 }
 
 std::string Server::check() const

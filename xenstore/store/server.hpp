@@ -8,6 +8,7 @@
 #include "xenstore/store/limits.hpp"
 
 #include <functional>
+#include <span>
 
 namespace xylem::xenstore {
 
@@ -28,6 +29,7 @@ public:
     /// Control commands that are the daemon's.
     virtual void set_request_log(bool on) = 0;
     virtual Result<> set_log_file(const std::string& path) = 0;
+    virtual Result<> write_file(const std::string& path, std::string_view text) = 0;
     virtual void print(std::string_view text) = 0;
 };
 
@@ -120,7 +122,8 @@ private:
 
     // requests_control.cpp
     Reply control(Request&);
-    Reply control_quota(const std::vector<std::string_view>& words);
+    Reply control_quota(const std::vector<std::string_view>& words, std::span<const LimitName> limits);
+    std::string quota_of(DomId id, const Domain& domain) const;
     std::string memory_report() const;
 
     std::string absolute(const Connection& connection, std::string_view path) const;
@@ -162,6 +165,7 @@ private:
     void doom_transactions_naming(DomId id);
     Permissions& special_permissions(std::string_view name);
     std::size_t memory_of(DomId id) const;
+    void watch_soft_limit(DomId id);
     template <typename Archive> void archive(Archive& with);
     template <typename Archive> void archive(Archive& with, Connection& connection);
 

@@ -13,6 +13,7 @@ struct Server::Domain {
     u32 watches = 0;
     Connection* connection = nullptr; ///< set while it is introduced
     bool is_shut_down = false;
+    bool is_above_soft_limit = false;
 };
 
 struct Server::Request {

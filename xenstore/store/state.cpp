@@ -43,6 +43,8 @@ template <typename Archive> static void archive(Archive& with, Limits& limits)
 {
     for (const LimitName& limit : limit_names)
         archive(with, limits.*limit.field);
+    for (const LimitName& limit : soft_limit_names)
+        archive(with, limits.*limit.field);
 }
 
 template <typename Archive> static void archive(Archive& with, Watch& watch)
@@ -130,6 +132,7 @@ template <typename Archive> void Server::archive(Archive& with)
         xenstore::archive(with, it.transaction_bytes);
         xenstore::archive(with, it.watches);
         xenstore::archive(with, it.is_shut_down);
+        xenstore::archive(with, it.is_above_soft_limit);
         xenstore::archive(with, its_connection);
         if constexpr (Archive::loads)
             it.connection = connection(its_connection);

@@ -150,10 +150,23 @@ TEST_F(DomainsTest, ControlAnswersTheAdministrator)
     });
     EXPECT_TRUE(surroundings.logs_requests);
     EXPECT_EQ(surroundings.printed, std::vector<std::string>{"hello"});
-    EXPECT_NE(ask("a", 0, Type::control, "quota|").find("nodes             :        5"), std::string::npos);
+    EXPECT_NE(ask("a", 0, Type::control, "quota|").find("nodes            :        5 Nodes per domain\n"),
+              std::string::npos);
     EXPECT_TRUE(ask("a", 0, Type::control, "quota|5|").starts_with("Domain 5:"));
     EXPECT_NE(ask("a", 0, Type::control, "memreport|").find("domain 5: 0 nodes"), std::string::npos);
-    EXPECT_NE(ask("a", 0, Type::control, "help|").find("memreport"), std::string::npos);
+    EXPECT_EQ(ask("a", 0, Type::control, "help|"),
+              "check\t\nlog\ton|off\nlogfile\t<file>\nmemreport\t[<file>]\nprint\t<string>\n"
+              "quota\t[set <name> <val>|<domid>]\nquota-soft\t[set <name> <val>]\nhelp\t\n|");
+    run({
+        {"a", 0, Type::control, "memreport|/var/log/x|", "OK|"},
+        {"a", 0, Type::control, "memreport|/nowhere/x|", "EIO"},
+        {"a", 0, Type::control, "quota-soft|",
+         "Quota settings:\n"
+         "memory           :  2097152 Total Xenstore memory per domain (warning level)\n|"},
+        {"a", 0, Type::control, "quota-soft|set|nodes|5|", "EINVAL"},
+        {"a", 0, Type::control, "quota-soft|5|", "EINVAL"},
+        {"a", 0, Type::control, "quota-soft|set|memory|500|", "OK|"},
+    });
 }
 
 }

@@ -122,6 +122,19 @@ TEST_F(LimitsTest, Memory)
     EXPECT_EQ(ask("1", 0, Type::write, "/g/y|" + std::string(150, 'v')), "OK|");
 }
 
+TEST_F(LimitsTest, TheLogTellsOfADomainThatComesNearToItsMemory)
+{
+    const std::string token(900, 't');
+    ask("a", 0, Type::control, "quota-soft|set|memory|1000|");
+    EXPECT_EQ(ask("1", 0, Type::watch, "/a|" + token + "|"), "OK|");
+    EXPECT_TRUE(surroundings.printed.empty());
+    EXPECT_EQ(ask("1", 0, Type::watch, "/b|" + token + "|"), "OK|");
+    EXPECT_EQ(ask("1", 0, Type::watch, "/c|" + token + "|"), "OK|");
+    EXPECT_EQ(surroundings.printed, std::vector<std::string>{"Domain 1 exceeds soft memory quota"});
+    EXPECT_EQ(ask("1", 0, Type::reset_watches, "|"), "OK|");
+    EXPECT_EQ(surroundings.printed.back(), "Domain 1 below soft memory quota again");
+}
+
 TEST_F(LimitsTest, RequestsOfAClientThatDoesNotReadAreNotTaken)
 {
     for (int i = 0; i < 4; ++i) {

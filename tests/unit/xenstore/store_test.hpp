@@ -33,6 +33,7 @@ public:
     {
         return path.starts_with("/nowhere") ? Result<>(Error::IoError) : Result<>();
     }
+    Result<> write_file(const std::string& path, std::string_view) override { return set_log_file(path); }
     void print(std::string_view text) override { printed.emplace_back(text); }
 };
 
