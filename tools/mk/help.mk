@@ -11,6 +11,9 @@ make bench         native Linux, real Xen and Xylem side by side, in instruction
 make lint          what a machine can check of the code   make format        clang-format over the sources
 make debug         gdb on the hypervisor from its first instruction
 make mutants       seeded flaws, each of which its test must find
+make guests        the programs of frontends/programs as guests, in build/guests
+make new-driver NAME=clock     lay out a driver, both halves, that builds at once; docs/writing-a-driver.md leads on
+make new-guest NAME=clock      the same for a small guest's program
 make deps          install the Debian packages that the above need      make clean   remove build/
 
 For run, demo and debug:
