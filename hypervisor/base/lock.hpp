@@ -26,6 +26,7 @@ enum class LockRank : u8 {
     irq = 11,         // interrupt descriptors and controllers
     console = 12,     // log ring and serial port
     event_queue = 13, // a domain's FIFO event queues; nothing is called under it
+    wall_clock = 14,  // the machine's wall clock, and its copies for guests; nothing is called under it
 };
 
 namespace machine {

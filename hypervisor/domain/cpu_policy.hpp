@@ -51,6 +51,12 @@ struct CpuPolicy {
 
     u32 max_leaf() const { return basic[0].a; }
     u32 max_extended_leaf() const { return extended[0].a; }
+    /// The width of a machine address.
+    unsigned physical_address_bits() const
+    {
+        constexpr unsigned before_there_was_a_leaf_for_it = 36;
+        return max_extended_leaf() >= 0x80000008 ? extended[8].a & 0xff : before_there_was_a_leaf_for_it;
+    }
 };
 static_assert(CpuPolicy::max_serialised_leaves == 120);
 

@@ -73,6 +73,8 @@ struct Domain {
     u8 rtc_index = 0;
     Pit pit;
     Mfn pirq_eoi_frame = invalid_mfn; ///< its page of bits, one a pirq that needs an EOI (physdev_op)
+
+    SpinLock watchdog_lock{LockRank::domctl}; ///< not control_lock, which a watchdog takes that has run out
     Watchdog watchdogs[2];
 
     Domain* next = nullptr; ///< in the list of domains, by ascending id

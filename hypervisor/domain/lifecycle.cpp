@@ -70,8 +70,8 @@ Result<void> build(Domain& domain, const DomainLimits& limits)
     return domain.policy ? Result<void>() : Error::NoMemory;
 }
 
-/// Frees what build() made, and the struct: nothing refers to the domain any more.
-void free_domain(Domain& domain)
+/// Frees what build() made: nothing refers to the domain any more but the list, which gives it to nobody.
+void free_parts(Domain& domain)
 {
     for (Vcpu*& vcpu : domain.vcpus)
         if (vcpu) {
@@ -85,8 +85,8 @@ void free_domain(Domain& domain)
         mm::free_frame(domain.shared_info_mfn);
     mm::free_window_tables(domain.memory);
     free_policy(domain.policy);
-    mm::free_bytes(domain.memory.memory_map);
-    mm::destroy(&domain);
+    domain.io_ports.clear();
+    domain.irqs.clear();
 }
 
 /// What a vCPU holds of its domain's frames: roots, descriptor tables, vcpu_info.
@@ -209,31 +209,32 @@ Result<Domain*> create_domain(DomId id, Privilege privilege, const DomainLimits&
     domain->memory.privileged = privilege == Privilege::control;
     domain->memory.when_drained = memory_gone;
     {
-        // The id is ours from here on, so that nobody else can take it; tools do not see the domain before it is whole,
-        // since creation holds the caller's hypercall and nothing yields.
         LockGuard guard(list_lock);
-        Domain** link = link_of(id);
-        if (*link && (*link)->id == id) {
+        Domain* at = *link_of(id);
+        if (at && at->id == id) {
             mm::destroy(domain);
             return Error::Exists;
         }
-        mm::register_owner(domain->memory);
-        domain->next = *link;
-        *link = domain;
     }
+    // Nobody else takes the id meanwhile, since domains are made one at a time; and nobody sees the domain before it is
+    // whole.
+    mm::register_owner(domain->memory);
     const Result<void> built = build(*domain, limits);
     if (!built.ok()) {
-        {
-            LockGuard guard(list_lock);
-            *link_of(id) = domain->next;
-        }
         domain->memory.dying = true;
         if (domain->shared_info)
             mm::unshare_hypervisor_frame(domain->memory, domain->shared_info_mfn);
-        free_domain(*domain);
+        free_parts(*domain);
+        mm::destroy(domain);
         return built.error();
     }
     update_wall_clock(*domain);
+    {
+        LockGuard guard(list_lock);
+        Domain** link = link_of(id);
+        domain->next = *link;
+        *link = domain;
+    }
     if (privilege == Privilege::control)
         control = domain;
     return domain;
@@ -329,27 +330,29 @@ void domain_put(Domain& domain)
 {
     if (atomic_add(&domain.references, ~0u) != 1)
         return;
+    // It keeps its place in the list, and with it its id, until all that goes by that id is gone.
+    free_parts(domain);
     {
         LockGuard guard(list_lock);
         *link_of(domain.id) = domain.next;
     }
-    free_domain(domain);
+    mm::destroy(&domain);
 }
 
-void pause_vcpus(Domain& domain)
+void pause_vcpus(Domain& domain, const Vcpu* but)
 {
     for (Vcpu* vcpu : domain.vcpus)
-        if (vcpu)
+        if (vcpu && vcpu != but)
             sched::pause(vcpu->unit);
     for (Vcpu* vcpu : domain.vcpus)
-        while (vcpu && atomic_load(&vcpu->unit.on_cpu))
+        while (vcpu && vcpu != but && atomic_load(&vcpu->unit.on_cpu))
             machine::relax();
 }
 
-void resume_vcpus(Domain& domain)
+void resume_vcpus(Domain& domain, const Vcpu* but)
 {
     for (Vcpu* vcpu : domain.vcpus)
-        if (vcpu)
+        if (vcpu && vcpu != but)
             sched::resume(vcpu->unit);
 }
 

@@ -12,7 +12,7 @@ struct DomainLimits {
     u32 maptrack_frames = 1024;
 };
 
-/// Makes an empty domain, paused once by its controller, known under `id`.
+/// Makes an empty domain, paused once by its controller, known under `id`. One at a time: by domctl, or at boot.
 /// @return Exists  the id is taken; NoMemory
 Result<Domain*> create_domain(DomId id, Privilege privilege, const DomainLimits& limits);
 /// The next free id after the one given out last. @return NoMemory  all are taken
@@ -28,9 +28,10 @@ void domain_put(Domain& domain);
 /// By the toolstack, counted. @return Invalid  more unpauses than pauses
 void controller_pause(Domain& domain);
 Result<void> controller_unpause(Domain& domain);
-/// Stops all of its vCPUs, and waits until they have. Not for the caller's own domain. Undone by resume_vcpus.
-void pause_vcpus(Domain& domain);
-void resume_vcpus(Domain& domain);
+/// Stops all of its vCPUs but the caller's own, and waits until they have. Undone by resume_vcpus. Only with the turn
+/// of control operations (hypercall/control_turn.hpp): else two vCPUs could wait for each other to stop.
+void pause_vcpus(Domain& domain, const Vcpu* but = nullptr);
+void resume_vcpus(Domain& domain, const Vcpu* but = nullptr);
 
 /// The domain ends by its own word (or for its fault): its vCPUs stop; the first reason stays.
 void shut_down(Domain& domain, u8 reason);

@@ -5,13 +5,14 @@
 #include "hypervisor/abi/event_channel.hpp"
 #include "hypervisor/abi/mmu.hpp"
 #include "hypervisor/core/guest_ptr.hpp"
-#include "hypervisor/domain/vcpu_machine.hpp"
 #include "hypervisor/sched/sched.hpp"
 
 namespace xylem {
 namespace {
 
 constexpr i64 time_is_old_after_ns = 1'000'000'000;
+
+SpinLock wall_clock_lock{LockRank::wall_clock};
 
 void write_barrier()
 {
@@ -88,6 +89,8 @@ void poll_timed_out(void* context)
 
 void put_runstate(Vcpu& vcpu, sched::RunState state, Nanoseconds since, const u64 (&time_in)[4])
 {
+    if (!vcpu.runstate_area)
+        return;
     abi::VcpuRunstateInfo info{};
     info.state = static_cast<abi::Runstate>(state);
     info.state_entry_time = static_cast<u64>(since.value);
@@ -125,8 +128,15 @@ void update_guest_time(Vcpu& vcpu)
     copy_time_area(vcpu);
 }
 
+void set_wall_clock(machine::WallClock at_system_time_zero)
+{
+    LockGuard guard(wall_clock_lock);
+    machine::set_wall_clock(at_system_time_zero);
+}
+
 void update_wall_clock(Domain& domain)
 {
+    LockGuard guard(wall_clock_lock);
     const machine::WallClock clock = machine::wall_clock();
     const u64 seconds = clock.seconds + domain.wallclock_offset;
     volatile abi::SharedInfo& shared = *domain.shared_info;

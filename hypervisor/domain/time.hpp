@@ -2,6 +2,7 @@
 #pragma once
 
 #include "hypervisor/domain/domain.hpp"
+#include "hypervisor/domain/vcpu_machine.hpp"
 
 namespace xylem {
 
@@ -9,6 +10,8 @@ namespace xylem {
 void update_guest_time(Vcpu& vcpu);
 /// The same, whatever stands there. Also for vCPUs that do not run.
 void force_guest_time(Vcpu& vcpu);
+/// Sets the machine's wall clock. The domains' copies are as they were.
+void set_wall_clock(machine::WallClock at_system_time_zero);
 /// Writes the wall clock into the domain's shared page.
 void update_wall_clock(Domain& domain);
 

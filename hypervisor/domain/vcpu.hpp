@@ -30,14 +30,6 @@ struct GuestRegs {
 };
 static_assert(sizeof(GuestRegs) == 168);
 
-/// An exception that is to be delivered to the guest at its next exit.
-struct PendingTrap {
-    bool pending = false;
-    u8 vector = 0;
-    bool has_error_code = false;
-    u32 error_code = 0;
-};
-
 /// Where and how a callback enters the guest. (xen/include/public/callback.h)
 struct Callback {
     u64 address = 0;
@@ -63,7 +55,6 @@ struct alignas(64) Vcpu {
     Callback failsafe_callback;
     Callback syscall32_callback;
     Callback sysenter_callback;
-    PendingTrap trap;
 
     VcpuId id{};
     sched::Unit unit;

@@ -57,26 +57,46 @@ Result<void> check_unchanged(const Vcpu& vcpu, const abi::VcpuGuestContext& c)
     return same ? Result<void>() : Error::NotSupported;
 }
 
-/// Takes the GDT and the roots. What has been taken when a later step fails or is preempted stays with the vCPU: it is
-/// taken only once, and put when the vCPU goes.
+void put_root(u64& root)
+{
+    if (root)
+        mm::put_root(mfn_of(MachineAddress(root)));
+    root = 0;
+}
+
+/// Makes `root` the one at `wanted`, if it is not that already; 0: none.
+Result<void> take_root(mm::Owner& owner, u64& root, u64 wanted, mm::RootUse use)
+{
+    if (root == (wanted & page_mask))
+        return {};
+    put_root(root);
+    if (wanted)
+        TRY(mm::take_root(owner, mfn_of(MachineAddress(wanted)), use));
+    root = wanted & page_mask;
+    return {};
+}
+
+/// Takes the GDT and the roots of a vCPU that has not run. What has been taken when a later step is preempted stays
+/// with the vCPU, for the call that goes on; a call with another context replaces it.
 Result<void> take_memory(Vcpu& vcpu, const abi::VcpuGuestContext& c)
 {
-    Domain& domain = *vcpu.domain;
-    if (vcpu.gdt_entries == 0 && c.gdt_ents)
-        TRY(mm::set_gdt(vcpu, c.gdt_frames, static_cast<u32>(c.gdt_ents)));
-    if (!vcpu.kernel_root) {
-        const Mfn root = mfn_of(MachineAddress(c.ctrlreg[3]));
-        TRY(mm::take_root(domain.memory, root, mm::RootUse::kernel));
-        vcpu.kernel_root = address_of(root).value;
-    }
-    if (!vcpu.user_root && c.ctrlreg[1]) {
-        const Mfn root = mfn_of(MachineAddress(c.ctrlreg[1]));
-        TRY(mm::take_root(domain.memory, root, mm::RootUse::user));
-        vcpu.user_root = address_of(root).value;
-    }
+    mm::Owner& owner = vcpu.domain->memory;
+    if (!c.ctrlreg[3])
+        return Error::Invalid;
+    TRY(mm::finish_pending(owner));
+    TRY(mm::set_gdt(vcpu, c.gdt_frames, static_cast<u32>(c.gdt_ents)));
+    TRY(take_root(owner, vcpu.kernel_root, c.ctrlreg[3], mm::RootUse::kernel));
+    TRY(take_root(owner, vcpu.user_root, c.ctrlreg[1], mm::RootUse::user));
     vcpu.ldt_base = c.ldt_base;
     vcpu.ldt_entries = static_cast<u32>(c.ldt_ents);
     return {};
+}
+
+void put_memory(Vcpu& vcpu)
+{
+    mm::release_descriptors(vcpu);
+    put_root(vcpu.kernel_root);
+    put_root(vcpu.user_root);
 }
 
 void load_registers(Vcpu& vcpu, const abi::CpuUserRegs& from)
@@ -167,10 +187,13 @@ Result<void> set_debug_register(Vcpu& vcpu, unsigned number, u64 value)
 Result<void> set_vcpu_context(Vcpu& vcpu, const abi::VcpuGuestContext& c)
 {
     TRY(check(vcpu, c));
-    if (vcpu.initialised)
+    if (vcpu.initialised) {
         TRY(check_unchanged(vcpu, c));
-    else
-        TRY(take_memory(vcpu, c));
+    } else if (const Result<void> taken = take_memory(vcpu, c); !taken.ok()) {
+        if (taken != Error::Preempted)
+            put_memory(vcpu);
+        return taken;
+    }
     load_registers(vcpu, c.user_regs);
     load_traps(vcpu, c);
     set_kernel_stack(vcpu, c.kernel_ss, c.kernel_sp);

@@ -28,7 +28,7 @@ void start(Domain& domain, Watchdog& watchdog, u32 seconds)
 
 Result<i64> set_watchdog(Domain& domain, u32 id, u32 seconds)
 {
-    LockGuard guard(domain.control_lock);
+    LockGuard guard(domain.watchdog_lock);
     if (id > std::size(domain.watchdogs))
         return Error::Invalid;
     if (id == 0) {

@@ -61,7 +61,7 @@ i64 console_io(Vcpu& self, Arguments& args)
     case ConsoleCmd::read:
         return read(args);
     }
-    return to_errno(Error::NotImplemented);
+    return to_errno(unknown_operation(*self.domain, "console_io", static_cast<u64>(cmd)));
 }
 
 }

@@ -6,6 +6,7 @@
 
 #include "hypervisor/core/guest_ptr.hpp"
 #include "hypervisor/domain/lifecycle.hpp"
+#include "hypervisor/hypercall/control_turn.hpp"
 #include "hypervisor/hypercall/hypercall.hpp"
 
 namespace xylem::hypercall {
@@ -199,7 +200,7 @@ Result<void> operate(Vcpu& self, GuestInOut<abi::Domctl> argument)
         return Error::NotPermitted;
     const DomctlFunction function = function_of(op.cmd);
     if (!function)
-        return Error::NotImplemented;
+        return unknown_operation(*self.domain, "domctl", static_cast<u32>(op.cmd));
     DomctlCall call{self, *target, op};
     const Result<void> result = function(call);
     if (call.copy_back)
@@ -211,7 +212,13 @@ Result<void> operate(Vcpu& self, GuestInOut<abi::Domctl> argument)
 
 i64 domctl(Vcpu& self, Arguments& args)
 {
-    const Result<void> result = operate(self, GuestInOut<abi::Domctl>(args.a[0]));
+    const GuestInOut<abi::Domctl> argument(args.a[0]);
+    if (!self.domain->privileged())
+        return to_wire(operate(self, argument)); // is told why not, and holds up nobody
+    const ControlTurn turn;
+    if (!turn.ours())
+        return preempted;
+    const Result<void> result = operate(self, argument);
     return result == Error::Preempted ? preempted : to_wire(result);
 }
 

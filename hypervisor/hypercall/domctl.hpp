@@ -2,7 +2,7 @@
 #pragma once
 
 #include "hypervisor/abi/domctl.hpp"
-#include "hypervisor/domain/domain.hpp"
+#include "hypervisor/domain/lifecycle.hpp"
 
 namespace xylem::hypercall {
 
@@ -22,6 +22,20 @@ struct DomctlCall {
         return found;
     }
     bool on_self() const { return &target == self.domain; }
+    /// Whether the target still lives, so that it may be given something.
+    bool on_living() const { return target.life == LifeState::alive; }
+};
+
+/// Holds the vCPUs of an operation's target still for a scope, but for the one that asks.
+class Standstill {
+public:
+    explicit Standstill(DomctlCall& call) : call_(call) { pause_vcpus(call_.target, &call_.self); }
+    ~Standstill() { resume_vcpus(call_.target, &call_.self); }
+    Standstill(const Standstill&) = delete;
+    Standstill& operator=(const Standstill&) = delete;
+
+private:
+    DomctlCall& call_;
 };
 
 using DomctlFunction = Result<void> (*)(DomctlCall& call);

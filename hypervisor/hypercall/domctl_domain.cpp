@@ -44,8 +44,9 @@ unsigned machine_address_bits()
     return 64 - static_cast<unsigned>(__builtin_clzll(address_of(machine::max_mfn).value - 1));
 }
 
-/// A range [first, first + count) in `set` of the target is given or taken; who gives must have it.
-Result<void> permit(const mm::RangeSet& own, mm::RangeSet& set, u64 first, u64 count, bool allow)
+/// A range [first, first + count) in `set` of the target is given or taken; who gives must have it. The target's vCPUs
+/// look into the set with no lock: they stand still meanwhile.
+Result<void> permit(DomctlCall& call, const mm::RangeSet& own, mm::RangeSet& set, u64 first, u64 count, bool allow)
 {
     if (count == 0)
         return {};
@@ -54,6 +55,7 @@ Result<void> permit(const mm::RangeSet& own, mm::RangeSet& set, u64 first, u64 c
         return Error::Invalid;
     if (!own.contains(first, last))
         return Error::NotPermitted;
+    const Standstill standstill(call);
     return allow ? set.add(first, last) : set.remove(first, last);
 }
 
@@ -120,7 +122,7 @@ Result<void> resumedomain(DomctlCall& call)
 Result<void> max_vcpus(DomctlCall& call)
 {
     Domain& domain = call.target;
-    if (call.on_self() || call.op.u.max_vcpus.max != domain.vcpu_limit)
+    if (call.on_self() || !call.on_living() || call.op.u.max_vcpus.max != domain.vcpu_limit)
         return Error::Invalid;
     for (u32 id = 0; id < domain.vcpu_limit; ++id)
         if (!domain.vcpus[id])
@@ -254,13 +256,13 @@ Result<void> scheduler_op(DomctlCall& call)
 Result<void> irq_permission(DomctlCall& call)
 {
     const abi::DomctlIrqPermission& op = call.op.u.irq_permission;
-    return permit(call.self.domain->irqs, call.target.irqs, op.pirq, 1, op.allow_access);
+    return permit(call, call.self.domain->irqs, call.target.irqs, op.pirq, 1, op.allow_access);
 }
 
 Result<void> iomem_permission(DomctlCall& call)
 {
     const abi::DomctlIomemPermission& op = call.op.u.iomem_permission;
-    TRY(permit(call.self.domain->memory.io_memory, call.target.memory.io_memory, op.first_mfn, op.nr_mfns,
+    TRY(permit(call, call.self.domain->memory.io_memory, call.target.memory.io_memory, op.first_mfn, op.nr_mfns,
                op.allow_access));
     note_hardware_use(call.target);
     return {};
@@ -271,7 +273,7 @@ Result<void> ioport_permission(DomctlCall& call)
     const abi::DomctlIoportPermission& op = call.op.u.ioport_permission;
     if (u64{op.first_port} + op.nr_ports > 65536)
         return Error::Invalid;
-    TRY(permit(call.self.domain->io_ports, call.target.io_ports, op.first_port, op.nr_ports, op.allow_access));
+    TRY(permit(call, call.self.domain->io_ports, call.target.io_ports, op.first_port, op.nr_ports, op.allow_access));
     note_hardware_use(call.target);
     return {};
 }

@@ -2,7 +2,6 @@
 
 #include "hypervisor/abi/x86_64/layout.hpp"
 #include "hypervisor/core/guest_ptr.hpp"
-#include "hypervisor/domain/lifecycle.hpp"
 #include "hypervisor/domain/vcpu_context.hpp"
 #include "hypervisor/domain/vcpu_machine.hpp"
 #include "hypervisor/hypercall/bitmap.hpp"
@@ -12,18 +11,6 @@
 
 namespace xylem::hypercall {
 namespace {
-
-/// Holds a domain's vCPUs still for a scope.
-class Standstill {
-public:
-    explicit Standstill(Domain& domain) : domain_(domain) { pause_vcpus(domain_); }
-    ~Standstill() { resume_vcpus(domain_); }
-    Standstill(const Standstill&) = delete;
-    Standstill& operator=(const Standstill&) = delete;
-
-private:
-    Domain& domain_;
-};
 
 /// A context is 5168 bytes: too large for the stack.
 class ContextBuffer {
@@ -47,7 +34,7 @@ namespace domctl_ops {
 Result<void> setvcpucontext(DomctlCall& call)
 {
     const abi::DomctlVcpucontext& op = call.op.u.vcpucontext;
-    if (call.on_self())
+    if (call.on_self() || !call.on_living())
         return Error::Invalid;
     Vcpu* vcpu = TRY(call.vcpu(op.vcpu, Error::Invalid));
     if (op.ctxt.is_null())
@@ -56,7 +43,7 @@ Result<void> setvcpucontext(DomctlCall& call)
     if (!buffer.get())
         return Error::NoMemory;
     TRY(GuestIn<abi::VcpuGuestContext>(op.ctxt.address).copy_in_array(buffer.get(), 1));
-    Standstill standstill(call.target);
+    const Standstill standstill(call);
     TRY(set_vcpu_context(*vcpu, *buffer.get()));
     const bool down = !(buffer.get()->flags & abi::vgcf_online);
     if (vcpu->unit.down != down)
@@ -74,7 +61,7 @@ Result<void> getvcpucontext(DomctlCall& call)
     if (!buffer.get())
         return Error::NoMemory;
     {
-        Standstill standstill(call.target);
+        const Standstill standstill(call);
         TRY(get_vcpu_context(*vcpu, *buffer.get()));
     }
     TRY(GuestOut<abi::VcpuGuestContext>(op.ctxt.address).copy_out_array(buffer.get(), 1));
@@ -154,7 +141,7 @@ Result<void> set_ext_vcpucontext(DomctlCall& call)
         return Error::Invalid;
     if (!abi::is_canonical(op.sysenter_callback_eip) || !abi::is_canonical(op.syscall32_callback_eip))
         return Error::Invalid;
-    Standstill standstill(call.target);
+    const Standstill standstill(call);
     vcpu->sysenter_callback = {op.sysenter_callback_eip, op.sysenter_disables_events};
     vcpu->syscall32_callback = {op.syscall32_callback_eip, op.syscall32_disables_events};
     return {};
@@ -179,7 +166,9 @@ Result<void> get_ext_vcpucontext(DomctlCall& call)
 Result<void> getvcpuextstate(DomctlCall& call)
 {
     abi::DomctlVcpuextstate& op = call.op.u.vcpuextstate;
-    Vcpu* vcpu = TRY(call.vcpu(op.vcpu, Error::Invalid));
+    Vcpu* vcpu = TRY(call.vcpu(op.vcpu, Error::NoSuchDomain));
+    if (vcpu == &call.self)
+        return Error::Invalid; // it cannot stand still
     const u32 image = machine::extended_state_size();
     const u64 whole = image ? xsave_header_bytes + image : 0;
     if (op.size == 0) {
@@ -190,7 +179,7 @@ Result<void> getvcpuextstate(DomctlCall& call)
     }
     if (op.size < whole)
         return Error::Invalid;
-    Standstill standstill(call.target);
+    const Standstill standstill(call);
     const u64 header[2] = {vcpu->xcr0, vcpu->xcr0};
     TRY(GuestOut<u64>(op.buffer.address).copy_out_array(header, 2));
     TRY(GuestOut<u8>(op.buffer.address + xsave_header_bytes).copy_out_array(static_cast<const u8*>(vcpu->fpu), image));
@@ -202,7 +191,9 @@ Result<void> getvcpuextstate(DomctlCall& call)
 Result<void> setvcpuextstate(DomctlCall& call)
 {
     const abi::DomctlVcpuextstate& op = call.op.u.vcpuextstate;
-    Vcpu* vcpu = TRY(call.vcpu(op.vcpu, Error::Invalid));
+    Vcpu* vcpu = TRY(call.vcpu(op.vcpu, Error::NoSuchDomain));
+    if (vcpu == &call.self)
+        return Error::Invalid; // it cannot stand still
     const u32 image = machine::extended_state_size();
     if (!image || op.size != xsave_header_bytes + image)
         return Error::Invalid;
@@ -213,7 +204,7 @@ Result<void> setvcpuextstate(DomctlCall& call)
         return Error::NoMemory;
     Result<void> result = GuestIn<u8>(op.buffer.address + xsave_header_bytes).copy_in_array(copy, image);
     if (result.ok()) {
-        Standstill standstill(call.target);
+        const Standstill standstill(call);
         result = machine::set_extended_state(*vcpu, header[0], copy);
     }
     mm::free_bytes(copy);

@@ -150,7 +150,7 @@ i64 event_channel_op(Vcpu& self, Arguments& args)
 {
     const auto number = static_cast<u32>(args.a[0]);
     if (number > static_cast<u32>(abi::EvtchnCmd::reset_cont))
-        return to_errno(Error::NotImplemented);
+        return to_errno(unknown_operation(*self.domain, "event_channel_op", number));
     const auto command = static_cast<abi::EvtchnCmd>(number);
     if (command == abi::EvtchnCmd::reset || command == abi::EvtchnCmd::reset_cont)
         return reset_preemptibly(*self.domain, args, command == abi::EvtchnCmd::reset ? Continued::no : Continued::yes);

@@ -304,7 +304,7 @@ i64 dispatch(const Call& call, abi::GnttabCmd command)
     case abi::GnttabCmd::cache_flush:
         break;
     }
-    return to_errno(Error::NotImplemented);
+    return to_errno(unknown_operation(call.caller, "grant_table_op", static_cast<u64>(command)));
 }
 
 }

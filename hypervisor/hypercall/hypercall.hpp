@@ -26,6 +26,10 @@ using Handler = i64 (*)(Vcpu& self, Arguments& args);
 /// asked for by another processor. Long operations ask every few microseconds' worth of steps.
 bool should_preempt();
 
+/// What a family answers to an operation that it does not know: NotImplemented, with a line in the log, at most one a
+/// second.
+Error unknown_operation(const Domain& caller, const char* family, u64 operation);
+
 /// One line of the table (hypercall/table.cpp).
 struct Entry {
     const char* name;

@@ -69,7 +69,8 @@ Result<i64> get_memory_map(const MemoryRequest& request)
 {
     const auto argument = request.argument<abi::MemoryMap>();
     abi::MemoryMap map = TRY(argument.copy_in());
-    const mm::Owner& owner = request.caller().memory;
+    mm::Owner& owner = request.caller().memory;
+    LockGuard guard(owner.lock); // tools may be setting another map
     if (owner.memory_map_entries == 0)
         return Error::NotImplemented;
     if (map.nr_entries > owner.memory_map_entries)
@@ -98,10 +99,13 @@ Result<i64> set_memory_map(const MemoryRequest& request)
             return Error::Fault;
         }
     }
-    // Only the domain itself reads its map, and it has not started yet while tools set it.
-    abi::E820Entry* const old = domain->memory.memory_map;
-    domain->memory.memory_map_entries = asked.map.nr_entries;
-    domain->memory.memory_map = entries;
+    abi::E820Entry* old;
+    {
+        LockGuard guard(domain->memory.lock);
+        old = domain->memory.memory_map;
+        domain->memory.memory_map_entries = asked.map.nr_entries;
+        domain->memory.memory_map = entries;
+    }
     if (old)
         mm::free_bytes(old);
     return 0;

@@ -100,7 +100,7 @@ Result<i64> operate(const MemoryRequest& request, MemoryCmd command)
     case MemoryCmd::reserved_device_memory_map:
         return reserved_device_memory(request);
     default:
-        return Error::NotImplemented;
+        return unknown_operation(request.caller(), "memory_op", static_cast<u64>(command));
     }
 }
 

@@ -103,8 +103,8 @@ Result<void> set_ldt(const Request& request, const MmuextOp& op)
 {
     if (request.foreign())
         return Error::NotPermitted;
-    const u64 base = op.arg1.linear_addr;
     const u32 entries = op.arg2.nr_ents;
+    const u64 base = entries ? op.arg1.linear_addr : 0;
     if ((base & ~page_mask) || entries > max_ldt_entries || !guest_range_ok(base, u64{entries} * sizeof(u64)))
         return Error::Invalid;
     Vcpu& self = request.self;
@@ -174,7 +174,7 @@ Result<void> operate(const Request& request, const MmuextOp& op)
     case MmuextCmd::unmark_super:
         return Error::NotSupported;
     }
-    return Error::NotImplemented;
+    return unknown_operation(request.domain(), "mmuext_op", static_cast<u64>(op.cmd));
 }
 
 /// Works through the list. An unpin that has left tables to invalidate is done only once they are.

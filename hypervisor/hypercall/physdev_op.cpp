@@ -334,7 +334,7 @@ i64 physdev_op(Vcpu& self, Arguments& args)
     case dbgp_op:
         return performed(hypercall::dbgp_op);
     default:
-        return to_errno(Error::NotImplemented);
+        return to_errno(unknown_operation(caller, "physdev_op", args.a[0]));
     }
 }
 

@@ -23,7 +23,7 @@ void set_time(u64 seconds, u32 nanoseconds, u64 system_time)
         base_nanoseconds += billion;
         ++whole;
     }
-    machine::set_wall_clock({seconds - whole, static_cast<u32>(base_nanoseconds - part)});
+    set_wall_clock({seconds - whole, static_cast<u32>(base_nanoseconds - part)});
     for (DomId next{0};;) {
         Result<DomainRef> domain = find_domain_from(next);
         if (!domain.ok())
@@ -92,7 +92,7 @@ Result<void> get_cpuinfo(abi::PlatformOp& op)
     return {};
 }
 
-Result<void> operate(abi::PlatformOp& op)
+Result<void> operate(const Domain& caller, abi::PlatformOp& op)
 {
     switch (op.cmd) {
     case abi::PlatformCmd::settime32:
@@ -113,7 +113,7 @@ Result<void> operate(abi::PlatformOp& op)
     case abi::PlatformCmd::get_symbol:
     case abi::PlatformCmd::set_processor_pminfo:
     default:
-        return Error::NotImplemented;
+        return unknown_operation(caller, "platform_op", static_cast<u32>(op.cmd));
     }
 }
 
@@ -130,7 +130,7 @@ i64 platform_op(Vcpu& self, Arguments& args)
         return to_errno(Error::Access);
     if (!self.domain->privileged())
         return to_errno(Error::NotPermitted);
-    const Result<void> result = operate(op);
+    const Result<void> result = operate(*self.domain, op);
     if (result.ok() && !argument.copy_out(op).ok())
         return to_errno(Error::Fault);
     return to_wire(result);

@@ -107,7 +107,7 @@ Result<i64> operate(Vcpu& self, abi::SchedCmd cmd, u64 argument)
         TRY(pin_override(self, TRY(GuestIn<abi::SchedPinOverride>(argument).copy_in()).pcpu));
         return i64{0};
     }
-    return Error::NotImplemented;
+    return unknown_operation(*self.domain, "sched_op", static_cast<u64>(cmd));
 }
 
 }

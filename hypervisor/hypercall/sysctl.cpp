@@ -253,7 +253,7 @@ Result<void> operate(Vcpu& self, abi::Sysctl& op)
     case livepatch_op:
         return Error::NotSupported;
     default:
-        return Error::NotImplemented;
+        return unknown_operation(*self.domain, "sysctl", static_cast<u32>(op.cmd));
     }
 }
 

@@ -2,8 +2,6 @@
 
 #include "hypervisor/hypercall/table.hpp"
 
-#include "hypervisor/core/log.hpp"
-
 namespace xylem::hypercall {
 
 constinit const Entry table[table_size] = {
@@ -65,28 +63,12 @@ constinit const Entry table[table_size] = {
     /* 55 */ {"xylem_op", xylem_op},
 };
 
-namespace {
-
-/// One line a second at most: a guest may call nonsense as often as it likes.
-void log_unknown(Vcpu& self, u64 number)
-{
-    static i64 next_line;
-    const i64 now = machine::now().value;
-    if (now < next_line)
-        return;
-    next_line = now + 1'000'000'000;
-    log(LogLevel::info, "d{}v{}: hypercall {} ({}) is not implemented", self.domain->id, self.id, number,
-        number < table_size && table[number].name ? table[number].name : "unknown");
-}
-
-}
-
 i64 call(Vcpu& self, u64 number, Arguments& args)
 {
     if (number >= table_size || !table[number].handler) {
         // Tools try xsm_op at every turn, to learn that there is no security module.
         if (number != static_cast<u64>(abi::HypercallNumber::xsm_op))
-            log_unknown(self, number);
+            log_unknown_hypercall(self, number, number < table_size ? table[number].name : "unknown");
         return to_errno(Error::NotImplemented);
     }
     return table[number].handler(self, args);

@@ -78,7 +78,7 @@ Result<i64> register_runstate_area(Vcpu& self, Vcpu& target, u64 argument)
     target.runstate_area = request.addr.address;
     if (&target == &self)
         write_runstate_area(target);
-    else
+    else if (target.runstate_area)
         TRY(GuestOut<abi::VcpuRunstateInfo>(target.runstate_area).copy_out(runstate_of(target)));
     return i64{0};
 }
@@ -191,7 +191,7 @@ Result<i64> operate(Vcpu& self, abi::VcpuCmd cmd, Vcpu& target, u64 argument)
     case abi::VcpuCmd::register_vcpu_time_memory_area:
         return register_time_area(self, target, argument);
     }
-    return Error::NotImplemented;
+    return unknown_operation(*self.domain, "vcpu_op", static_cast<u64>(cmd));
 }
 
 }

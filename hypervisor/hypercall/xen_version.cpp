@@ -109,7 +109,7 @@ Result<i64> operate(Domain& domain, abi::VersionCmd cmd, u64 argument)
     case abi::VersionCmd::build_id:
         return build_id(domain, argument);
     }
-    return Error::NotImplemented;
+    return unknown_operation(domain, "xen_version", static_cast<u64>(cmd));
 }
 
 }

@@ -7,6 +7,7 @@
 
 #include "hypervisor/core/guest_ptr.hpp"
 #include "hypervisor/domain/lifecycle.hpp"
+#include "hypervisor/hypercall/control_turn.hpp"
 #include "hypervisor/hypercall/hypercall.hpp"
 #include "hypervisor/mm/audit.hpp"
 #include "hypervisor/mm/descriptors.hpp"
@@ -138,15 +139,14 @@ Result<void> audit_machine(Vcpu& self, mm::AuditReport& report)
 
 Result<i64> audit(Vcpu& self, GuestInOut<abi::XylemOp> argument, abi::XylemOp op)
 {
-    static bool running = false;
-    if (atomic_exchange(&running, true))
-        return Error::Busy; // two would wait for each other to stop
+    const ControlTurn turn;
+    if (!turn.ours())
+        return Error::Preempted;
     char* text = static_cast<char*>(mm::allocate_bytes(text_capacity));
     Result<void> result = text ? Result<void>{} : Error::NoMemory;
     mm::AuditReport report(text, text_capacity);
     if (result.ok())
         result = audit_machine(self, report);
-    atomic_store(&running, false);
     op.length = report.length();
     if (result.ok()) {
         const size_t kept = report.length() < text_capacity ? report.length() : text_capacity;
@@ -179,6 +179,8 @@ Result<i64> operate(Vcpu& self, GuestInOut<abi::XylemOp> argument)
 i64 xylem_op(Vcpu& self, Arguments& args)
 {
     const Result<i64> result = operate(self, GuestInOut<abi::XylemOp>(args.a[0]));
+    if (result == Error::Preempted)
+        return preempted;
     return result.ok() ? result.value() : to_errno(result.error());
 }
 

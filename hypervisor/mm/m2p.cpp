@@ -4,6 +4,7 @@
 
 #include "hypervisor/abi/x86_64/layout.hpp"
 #include "hypervisor/mm/entry_rules.hpp"
+#include "hypervisor/mm/heap_internal.hpp"
 #include "hypervisor/mm/references.hpp"
 #include "hypervisor/mm/roots.hpp"
 
@@ -23,6 +24,7 @@ Mfn m2p_chunk(u64 index)
     if (!is_present(entry) || !(entry & pte::page_size))
         return invalid_mfn;
     const Mfn first = target_of(entry & ~pte::pat);
+    LockGuard guard(heap_lock); // several may ask for the first time at once
     if (frame(first).owner != domid_xen)
         share_with_privileged(first, first + m2p_chunk_bytes / page_size);
     return first;
