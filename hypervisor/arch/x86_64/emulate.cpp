@@ -18,6 +18,8 @@
 #include "hypervisor/domain/vcpu_context.hpp"
 #include "hypervisor/domain/vcpu_machine.hpp"
 #include "hypervisor/hypercall/paging_common.hpp"
+#include "hypervisor/mm/entry_rules.hpp"
+#include "hypervisor/mm/page_type.hpp"
 #include "hypervisor/mm/update.hpp"
 #include "hypervisor/sched/sched.hpp"
 
@@ -150,7 +152,14 @@ bool read_control_register(Vcpu& vcpu, GuestRegs& regs, const Instruction& i)
     return true;
 }
 
-bool write_control_register(Vcpu& vcpu, const GuestRegs& regs, const Instruction& i)
+/// As NEW_BASEPTR. @return Preempted  the guest is to execute the instruction again
+Result<void> write_root(Vcpu& vcpu, u64 value)
+{
+    TRY(mm::finish_pending(vcpu.domain->memory));
+    return hypercall::new_kernel_root(vcpu, mfn_of(MachineAddress(value)));
+}
+
+bool write_control_register(Vcpu& vcpu, const GuestRegs& regs, const Instruction& i, bool& advance)
 {
     const u64 value = x86::read_register(regs, i.reg, 8);
     switch (i.system_register) {
@@ -163,7 +172,11 @@ bool write_control_register(Vcpu& vcpu, const GuestRegs& regs, const Instruction
         vcpu.cr2 = vcpu.info->arch.cr2 = value;
         return true;
     case 3:
-        return hypercall::new_kernel_root(vcpu, mfn_of(MachineAddress(value))).ok();
+        if (const Result<void> written = write_root(vcpu, value); !written.ok()) {
+            advance = false;
+            return written == Error::Preempted;
+        }
+        return true;
     case 4:
         vcpu.cr4 = value & guest_cr4_bits(*vcpu.domain);
         set_guest_cr4(vcpu);
@@ -198,7 +211,7 @@ void put_tsc(GuestRegs& regs)
 }
 
 /// Instructions of the guest kernel's alone.
-bool kernel_instruction(Vcpu& vcpu, GuestRegs& regs, const Instruction& i)
+bool kernel_instruction(Vcpu& vcpu, GuestRegs& regs, const Instruction& i, bool& advance)
 {
     switch (i.operation) {
     case Operation::Clts:
@@ -212,7 +225,7 @@ bool kernel_instruction(Vcpu& vcpu, GuestRegs& regs, const Instruction& i)
     case Operation::MovFromCr:
         return read_control_register(vcpu, regs, i);
     case Operation::MovToCr:
-        return write_control_register(vcpu, regs, i);
+        return write_control_register(vcpu, regs, i, advance);
     case Operation::MovFromDr:
         if (i.system_register > 7)
             return false;
@@ -252,7 +265,7 @@ bool execute(Vcpu& vcpu, GuestRegs& regs, const Instruction& i, bool& advance)
     }
     case Operation::Cli:
     case Operation::Sti:
-        return io_allowed(vcpu, 0, 0); // skipped where the virtual IOPL permits it: the mask is elsewhere
+        return iopl_permits(vcpu); // skipped: the mask is elsewhere
     case Operation::Rdtsc:
     case Operation::Rdtscp:
         if (!user_tsc_allowed(vcpu))
@@ -265,7 +278,7 @@ bool execute(Vcpu& vcpu, GuestRegs& regs, const Instruction& i, bool& advance)
         put_cpuid(regs, vcpu, false);
         return true;
     default:
-        return vcpu.kernel_mode && kernel_instruction(vcpu, regs, i);
+        return vcpu.kernel_mode && kernel_instruction(vcpu, regs, i, advance);
     }
 }
 
@@ -290,14 +303,27 @@ u64 extract(u64 entry, u64 address, unsigned bytes)
 
 }
 
+/// The guest's next instruction is the one after the emulated one; but a guest that single-steps gets its trap first.
+static void end_instruction(Vcpu& vcpu, GuestRegs& regs)
+{
+    constexpr u64 flag_trap = 0x100, flag_resume = 0x10000, dr6_single_step = 0x4000;
+    regs.rflags &= ~flag_resume;
+    if (!(regs.rflags & flag_trap))
+        return;
+    vcpu.debug_registers[6] |= dr6_single_step;
+    deliver(vcpu, regs, vector_debug);
+}
+
 bool emulate_privileged(Vcpu& vcpu, GuestRegs& regs)
 {
     Instruction instruction;
     bool advance;
     if (!decode_at_rip(regs, instruction) || !execute(vcpu, regs, instruction, advance))
         return false;
-    if (advance)
+    if (advance) {
         regs.rip += instruction.length;
+        end_instruction(vcpu, regs);
+    }
     return true;
 }
 
@@ -311,6 +337,7 @@ bool emulate_forced_cpuid(Vcpu& vcpu, GuestRegs& regs)
         return false;
     put_cpuid(regs, vcpu, true);
     regs.rip += sizeof bytes;
+    end_instruction(vcpu, regs);
     return true;
 }
 
@@ -348,6 +375,23 @@ bool emulate_page_table_write(Vcpu& vcpu, GuestRegs& regs, u64 address)
             return false;
     }
     x86::complete_write(instruction, regs, effect);
+    end_instruction(vcpu, regs);
+    return true;
+}
+
+bool discard_io_write(Vcpu& vcpu, GuestRegs& regs, u64 address)
+{
+    const u64 entry = mm::read_l1_entry(MachineAddress(vcpu.kernel_root), VirtualAddress(address));
+    const Mfn mfn = mm::target_of(entry);
+    if (!mm::is_present(entry) || mm::is_ram(mfn) || !mm::read_only_io_memory().contains(mfn.value))
+        return false;
+    Instruction instruction;
+    if (!decode_at_rip(regs, instruction) || instruction.operation != Operation::Mov ||
+        x86::destination_address(instruction, regs, segment_bases()) != address ||
+        address % instruction.operand_size != 0)
+        return false;
+    regs.rip += instruction.length;
+    end_instruction(vcpu, regs);
     return true;
 }
 

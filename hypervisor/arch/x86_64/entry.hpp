@@ -30,6 +30,8 @@ void save_context(Vcpu& vcpu);
 bool emulate_privileged(Vcpu& vcpu, GuestRegs& regs);
 /// Carries out a write to a read-only page table. @return false: the guest gets the #PF
 bool emulate_page_table_write(Vcpu& vcpu, GuestRegs& regs, u64 address);
+/// Passes over a store of dom0's kernel to I/O memory that is read-only to it. @return false: the guest gets the #PF
+bool discard_io_write(Vcpu& vcpu, GuestRegs& regs, u64 address);
 /// The forced-emulation prefix. @return false: the guest gets the #UD
 bool emulate_forced_cpuid(Vcpu& vcpu, GuestRegs& regs);
 

@@ -89,11 +89,16 @@ void write_piece(Domain& domain, u16 port, u8 value)
 
 }
 
-bool io_allowed(Vcpu& vcpu, u16 port, unsigned bytes)
+bool iopl_permits(const Vcpu& vcpu)
 {
     const bool architectural = vcpu.domain->vm_assist_enabled(abi::VmassistType::architectural_iopl);
     const unsigned privilege = !vcpu.kernel_mode ? 3 : architectural ? 0 : 1;
-    if (vcpu.iopl >= privilege)
+    return vcpu.iopl >= privilege;
+}
+
+bool io_allowed(Vcpu& vcpu, u16 port, unsigned bytes)
+{
+    if (iopl_permits(vcpu))
         return true;
     if (!vcpu.io_bitmap || u32{port} + bytes > vcpu.io_bitmap_ports)
         return false;

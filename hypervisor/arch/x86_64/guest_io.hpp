@@ -5,6 +5,8 @@
 
 namespace xylem::arch {
 
+/// Whether the vCPU's virtual IOPL lets it do what asks for it: CLI and STI, and any port.
+bool iopl_permits(const Vcpu& vcpu);
 /// Whether the vCPU may execute IN and OUT on these ports at all: by its virtual IOPL, or by its I/O bitmap.
 bool io_allowed(Vcpu& vcpu, u16 port, unsigned bytes);
 /// Reads or writes 1, 2 or 4 bytes. Ports that are not the domain's read as all ones, and writes to them are dropped.

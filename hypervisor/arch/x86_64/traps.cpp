@@ -69,7 +69,9 @@ void page_fault(Vcpu& vcpu, GuestRegs& regs)
     }
     const bool write_protected =
         (regs.error_code & (bits::present | bits::write | bits::instruction)) == (bits::present | bits::write);
-    if (write_protected && vcpu.kernel_mode && !in_hole(address) && emulate_page_table_write(vcpu, regs, address))
+    if (write_protected && vcpu.kernel_mode && !in_hole(address) &&
+        (emulate_page_table_write(vcpu, regs, address) ||
+         (vcpu.domain->is_hardware_domain && discard_io_write(vcpu, regs, address))))
         return;
     deliver_page_fault(vcpu, regs, address, regs.error_code);
 }

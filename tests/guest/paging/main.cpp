@@ -239,11 +239,36 @@ void other_operations()
     EXPECT_ERROR(hypercall(HypercallNumber::mmuext_op, 0x5000, 1, 0, abi::domid_self), fault);
 }
 
+/// Frames that are no RAM are dom0's to map, but for those that no processor can address; and some are read-only to it.
+void io_memory()
+{
+    char* page = static_cast<char*>(allocate_page());
+    const u64 at = machine_address_of_entry(page), good = entry(page, kernel_page);
+    constexpr u64 hpet = 0xfed00000, local_apic = 0xfee00000, beyond = u64{1} << 51;
+    EXPECT_ERROR(mmu_update(at, beyond | kernel_page), perm);
+    EXPECT_ERROR(mmu_update(at, local_apic | kernel_page), perm);
+    EXPECT_ERROR(mmu_update(at, abi::pte::frame_mask | kernel_page), inval);
+    if (!is_dom0()) {
+        EXPECT_ERROR(mmu_update(at, hpet | kernel_page), perm);
+        return;
+    }
+    EXPECT(update_va_mapping(page, hpet | kernel_page), 0);
+    EXPECT(*entry_of(page) & abi::pte::writable, 0);
+    EXPECT(*entry_of(page) & abi::pte::cache_bits, abi::pte::cache_disable | abi::pte::write_through);
+    u64 before = 0, after = 0;
+    EXPECT_NO_FAULT(try_read(page + 0x10, before));
+    EXPECT_NO_FAULT(try_write(page + 0x10, before ^ 1)); // passed over
+    EXPECT_NO_FAULT(try_read(page + 0x10, after));
+    EXPECT(after, before);
+    EXPECT(update_va_mapping(page, good), 0);
+}
+
 }
 
 void xylem_main()
 {
     entries_read_back();
+    io_memory();
     commands();
     refusals();
     mapping_by_address();

@@ -153,6 +153,16 @@ void debug_registers()
     EXPECT(single_steps, 1);
     EXPECT(stepped_to, expected);
     EXPECT(debug_register(6) & 0x4000, 0x4000);
+
+    // The hypervisor's own steps in the guest's place are steps too.
+    EXPECT(set_debug_register(6, 0), 0);
+    u32 a = 0, b, c = 0, d;
+    asm volatile("pushf\n orq $0x100, (%%rsp)\n popf\n .byte 0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0xa2\n"
+                 " 1: mov %%rax, %%rax\n lea 1b(%%rip), %4"
+                 : "+a"(a), "=b"(b), "+c"(c), "=d"(d), "=r"(expected)::"memory", "cc");
+    EXPECT(single_steps, 2);
+    EXPECT(stepped_to, expected);
+    EXPECT(debug_register(6) & 0x4000, 0x4000);
 }
 
 void msrs()
@@ -206,6 +216,25 @@ void ports()
     iopl.iopl = 0;
     EXPECT(set_iopl(), 0);
     EXPECT_FAULT(in(0x21, value), gp, 0);
+
+    // The bitmap permits ports, and nothing else.
+    static u8 bits[8192];
+    bits[0x21 / 8] = 1 << 0x21 % 8;
+    abi::PhysdevSetIobitmap bitmap{{address_of(bits)}, 65536};
+    const auto set_bitmap = [&] {
+        return hypercall(HypercallNumber::physdev_op, static_cast<u64>(abi::PhysdevCmd::set_iobitmap),
+                         address_of(bitmap));
+    };
+    EXPECT(set_bitmap(), 0);
+    EXPECT_NO_FAULT(in(0x80, value));
+    EXPECT_FAULT(in(0x21, value), gp, 0);
+    EXPECT_FAULT(TRY_INSTRUCTION("inw $0x20, %w0", : "=a"(value)), gp, 0);
+    EXPECT_FAULT(TRY_INSTRUCTION("cli", ::), gp, 0);
+    bitmap.nr_ports = 0x80;
+    EXPECT(set_bitmap(), 0);
+    EXPECT_FAULT(in(0x80, value), gp, 0);
+    bitmap = {};
+    EXPECT(set_bitmap(), 0);
 }
 
 void clock()

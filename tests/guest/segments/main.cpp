@@ -154,6 +154,7 @@ void ldt()
     table[1] = data_descriptor;
     EXPECT_ERROR(set_ldt(table + 1, 8), inval);
     EXPECT_ERROR(set_ldt(table, 8193), inval);
+    EXPECT(set_ldt(table + 1, 0), 0); // without entries the address is none
     EXPECT_FAULT(load_ds(1 << 3 | ldt_selector), gp, 1 << 3 | 4);
     EXPECT(set_ldt(table, 8), 0);
     const Fault writable = load_ds(1 << 3 | ldt_selector);
