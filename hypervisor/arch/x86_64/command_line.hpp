@@ -1,4 +1,4 @@
-// The hypervisor's own command line, with Xen's names. (docs/operations says what each option does)
+// The hypervisor's own command line, with Xen's names. (docs/boot.md says what each option does)
 #pragma once
 
 #include "hypervisor/base/types.hpp"

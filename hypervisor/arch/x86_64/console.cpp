@@ -70,6 +70,12 @@ u64 oldest()
 
 }
 
+static void open_screen()
+{
+    if (options.console_vga)
+        vga.initialise(reinterpret_cast<volatile u16*>(LAYOUT_DIRECT_MAP + 0xb8000));
+}
+
 void open_console()
 {
     ConsoleGuard guard;
@@ -79,10 +85,15 @@ void open_console()
     if (options.console_serial)
         serial.initialise({options.serial_port, options.serial_baud, options.serial_data_bits, options.serial_stop_bits,
                            options.serial_parity});
-    if (options.console_vga)
-        vga.initialise(reinterpret_cast<volatile u16*>(LAYOUT_DIRECT_MAP + 0xb8000));
+    open_screen();
     for (u64 i = oldest(); i < written; ++i)
         put_device(ring[i % ring_bytes]);
+}
+
+u8 release_screen()
+{
+    ConsoleGuard guard;
+    return vga.release();
 }
 
 bool receive_console_input()
@@ -109,6 +120,7 @@ void console_in_panic()
 {
     ending = true;
     open_console();
+    open_screen();
 }
 
 }

@@ -12,7 +12,9 @@ void open_console();
 bool receive_console_input();
 void enable_console_input();
 u8 console_irq();
-/// From here on no lock is waited for: the machine is about to end.
+/// The screen is dom0's from here on. @return the first line that is free
+u8 release_screen();
+/// From here on no lock is waited for: the machine is about to end. Takes the screen back.
 void console_in_panic();
 
 }

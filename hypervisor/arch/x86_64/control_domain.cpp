@@ -6,6 +6,7 @@
 #include "hypervisor/arch/x86_64/acpi.hpp"
 #include "hypervisor/arch/x86_64/boot_info.hpp"
 #include "hypervisor/arch/x86_64/command_line.hpp"
+#include "hypervisor/arch/x86_64/console.hpp"
 #include "hypervisor/arch/x86_64/guest_msr.hpp"
 #include "hypervisor/arch/x86_64/irq.hpp"
 #include "hypervisor/arch/x86_64/machine.hpp"
@@ -35,7 +36,6 @@ constexpr u32 msr_arch_capabilities = 0x10a, msr_amd_decode_config = 0xc0011029;
 constexpr u64 lfence_dispatch = 1 << 1; // in msr_amd_decode_config: LFENCE waits for what comes before it
 constexpr u64 message_interrupt_window = 0xfee00000, local_apic = 0xfee00000;
 constexpr Range hypertransport{0xfd00000000 >> page_shift, 0xffffffffff >> page_shift};
-constexpr u64 all_frames = (u64{1} << (52 - page_shift)) - 1;
 
 /// Nothing is allocated for a fault here: at boot there is memory.
 void must(const Result<void>& result)
@@ -58,7 +58,8 @@ void permit_ports(Domain& dom0)
 void permit_frames(Domain& dom0)
 {
     mm::RangeSet& frames = dom0.memory.io_memory;
-    must(frames.add(0, all_frames));
+    // No more than the processor can address: it takes an entry with more for one with reserved bits.
+    must(frames.add(0, (u64{1} << (cpu_policies.host.physical_address_bits() - page_shift)) - 1));
     must(frames.remove(local_apic >> page_shift, local_apic >> page_shift));
     must(frames.remove(message_interrupt_window >> page_shift, (message_interrupt_window >> page_shift) + 0xff));
     for (unsigned i = 0; i < acpi().io_apic_count; ++i)
@@ -84,9 +85,13 @@ u64 amount(const MemoryAmount& wanted, u64 available, u64 otherwise)
     return pages;
 }
 
+struct Dom0Memory {
+    u64 pages, max_pages;
+};
+
 /// All but a sixteenth, or 128 MiB if that is less, unless the command line says otherwise. A wish for more than there
 /// is gets what there is.
-u64 memory_of_dom0()
+Dom0Memory memory_of_dom0()
 {
     const u64 available = mm::free_frame_count();
     const u64 sixteenth = available / 16, most_kept = (128 << 20) >> page_shift;
@@ -98,7 +103,7 @@ u64 memory_of_dom0()
     pages = pages > most ? most : pages;
     constexpr u64 for_ourselves = (8 << 20) >> page_shift;
     const u64 limit = available > for_ourselves ? available - for_ourselves : 0;
-    return pages < limit ? pages : limit;
+    return {pages < limit ? pages : limit, options.dom0_memory_max.given ? most : ~u32{0}};
 }
 
 std::span<const u8> module_bytes(unsigned index)
@@ -170,13 +175,14 @@ void start_control_domain()
     request.kernel = module_bytes(0);
     request.initrd = module_bytes(1);
     request.command_line = boot_info().modules[0].arguments;
-    request.pages = memory_of_dom0();
-    request.max_pages = options.dom0_memory_max.given ? amount(options.dom0_memory_max, 0, 0) : ~u32{0};
+    const Dom0Memory memory = memory_of_dom0();
+    request.pages = memory.pages;
+    request.max_pages = memory.max_pages;
     const unsigned cpus = machine::cpu_count();
     request.vcpus = options.dom0_max_vcpus && options.dom0_max_vcpus <= max_vcpus ? options.dom0_max_vcpus : cpus;
     request.has_vga_text = true;
     request.cursor_x = 0;
-    request.cursor_y = 24;
+    request.cursor_y = release_screen();
     Domain* dom0 = build_dom0(request);
     if (!dom0)
         refuse_to_boot("dom0 could not be built");

@@ -4,6 +4,9 @@
 
 #include "hypervisor/arch/x86_64/io.hpp"
 #include "hypervisor/arch/x86_64/paging.hpp"
+#include "hypervisor/base/lock.hpp"
+
+#include <iterator>
 
 namespace xylem::arch {
 namespace {
@@ -37,6 +40,29 @@ u64 bar_address(PciAddress device, unsigned bar)
     return high << 32 | (low & ~15U);
 }
 
+/// Pages of MSI-X tables that are mapped. They stay so: drivers come and go more often than devices.
+struct TablePage {
+    u64 address;
+    volatile u8* registers;
+};
+TablePage table_pages[256];
+unsigned table_page_count = 0;
+SpinLock table_lock{LockRank::domctl};
+
+/// @return null if there are too many
+volatile u8* map_table_page(u64 address)
+{
+    LockGuard guard(table_lock);
+    for (unsigned i = 0; i < table_page_count; ++i)
+        if (table_pages[i].address == address)
+            return table_pages[i].registers;
+    if (table_page_count == std::size(table_pages))
+        return nullptr;
+    volatile u8* registers = map_device<volatile u8>(MachineAddress(address), page_size);
+    table_pages[table_page_count++] = {address, registers};
+    return registers;
+}
+
 bool find_msix_entry(MessageSource& source, u32 index)
 {
     const u32 size = (read_control(source.device, source.capability) & 0x7ff) + 1;
@@ -45,8 +71,9 @@ bool find_msix_entry(MessageSource& source, u32 index)
     if (index >= size || base == 0)
         return false;
     const u64 address = base + (table & ~7U) + u64{index} * entry_bytes;
-    source.entry = map_device<volatile u32>(MachineAddress(address), entry_bytes);
-    return true;
+    volatile u8* page = map_table_page(round_down_to_page(address));
+    source.entry = page ? reinterpret_cast<volatile u32*>(page + (address & ~page_mask)) : nullptr;
+    return page;
 }
 
 }

@@ -15,6 +15,7 @@
 #include "hypervisor/arch/x86_64/machine.hpp"
 #include "hypervisor/arch/x86_64/processor.hpp"
 #include "hypervisor/arch/x86_64/refusal.hpp"
+#include "hypervisor/base/lock.hpp"
 #include "hypervisor/core/machine.hpp"
 #include "hypervisor/mm/frame.hpp"
 #include "hypervisor/mm/heap.hpp"
@@ -54,6 +55,7 @@ bool heap_is_ready = false;
 u64* root = nullptr;
 Mfn root_mfn;
 bool has_1g_pages = false;
+SpinLock device_lock{LockRank::page_alloc}; // tables for devices come from the heap
 u64 next_device_address = LAYOUT_DEVICES;
 
 /// A page table or other frame of ours: below 4 GiB until the direct map stands, since the early one ends there.
@@ -227,6 +229,7 @@ void give_rest_to_heap()
 void* map_bytes(MachineAddress start, u64 bytes, u64 flags)
 {
     const u64 first = round_down_to_page(start.value), end = round_up_to_page(start.value + bytes);
+    LockGuard guard(device_lock);
     const u64 address = next_device_address;
     next_device_address += end - first + page_size; // an unmapped page between any two
     for (u64 at = first; at < end; at += page_size)

@@ -16,6 +16,8 @@ constexpr u16 address_port = 0xcf8, data_port = 0xcfc;
 
 // Taken under the interrupt lock by MSI code, so its rank is the next.
 SpinLock config_lock{LockRank::console};
+// Held while a function is added to those below.
+SpinLock mapping_lock{LockRank::domctl};
 
 /// Functions of other segments that are mapped: those that dom0 has named.
 struct MappedFunction {
@@ -48,12 +50,16 @@ bool pci_make_reachable(PciAddress which)
         const AcpiConfigSpace& space = acpi().config_spaces[i];
         if (space.segment != which.segment || which.bus < space.first_bus || which.bus > space.last_bus)
             continue;
+        const LockGuard one_at_a_time(mapping_lock);
+        if (config_memory(which))
+            return true;
+        if (mapped_count == std::size(mapped))
+            return false;
         const u64 address = space.address + (u64{which.bus} << 20) + (u64{which.devfn} << 12);
         volatile u8* registers = map_device<volatile u8>(MachineAddress(address), page_size);
         LockGuard guard(config_lock);
-        if (!config_memory(which) && mapped_count < std::size(mapped))
-            mapped[mapped_count++] = {which, registers};
-        return config_memory(which) != nullptr;
+        mapped[mapped_count++] = {which, registers};
+        return true;
     }
     return false;
 }

@@ -23,10 +23,18 @@ void set_cursor(unsigned position)
 
 void VgaText::initialise(volatile u16* memory)
 {
+    if (memory_)
+        return;
     memory_ = memory;
     row_ = column_ = 0;
     for (unsigned i = 0; i < rows * columns; ++i)
         memory_[i] = blank;
+}
+
+u8 VgaText::release()
+{
+    memory_ = nullptr;
+    return static_cast<u8>(row_);
 }
 
 void VgaText::put(char c)

@@ -7,11 +7,11 @@ namespace xylem::arch {
 
 class VgaText {
 public:
-    /// Clears the screen at `memory` (the 0xb8000 window).
+    /// Clears the screen at `memory` (the 0xb8000 window), if it is not shown already.
     void initialise(volatile u16* memory);
     void put(char c);
-    /// The screen belongs to dom0 from now on.
-    void release() { memory_ = nullptr; }
+    /// The screen belongs to dom0 from now on. @return the first free line, the last line if there is none
+    u8 release();
 
 private:
     void new_line();
