@@ -258,7 +258,7 @@ UnpackError StreamReader::index()
         u64 unpadded = reader.variable();
         listed.add(unpadded, reader.variable());
     }
-    while (reader.position() & 3)
+    while ((reader.position() & 3) && !reader.failed())
         if (reader.byte() != 0)
             return UnpackError::Corrupt;
     const size_t bytes = reader.position();

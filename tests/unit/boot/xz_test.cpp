@@ -257,11 +257,13 @@ TEST(Xz, EveryTruncationIsAnswered)
 {
     std::mt19937_64 random(6);
     for (lzma_check check : {LZMA_CHECK_NONE, LZMA_CHECK_CRC32, LZMA_CHECK_CRC64}) {
-        Bytes plain = sample(random, 6'000), packed = pack(plain, {.check = check});
-        for (size_t size = 6; size < packed.size(); ++size) {
-            UnpackError error =
-                unpack({packed.begin(), packed.begin() + static_cast<long>(size)}, plain.size()).result.error;
-            ASSERT_EQ(error, UnpackError::Truncated) << size << " of " << packed.size();
+        for (const size_t bytes : {10, 300, 6'000}) { // with each length of the index, and so of its padding
+            Bytes plain = sample(random, bytes), packed = pack(plain, {.check = check});
+            for (size_t size = 6; size < packed.size(); ++size) {
+                UnpackError error =
+                    unpack({packed.begin(), packed.begin() + static_cast<long>(size)}, plain.size()).result.error;
+                ASSERT_EQ(error, UnpackError::Truncated) << size << " of " << packed.size();
+            }
         }
     }
 }
