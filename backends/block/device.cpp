@@ -14,15 +14,6 @@ BlockDevice::BlockDevice(Context context, DevicePlace place, DeviceEvents events
 {
 }
 
-/// `params` is a path, with the format or driver before it where the toolstack has several ("raw:/x", "aio:/x").
-static std::string path_in(const std::string& params)
-{
-    for (const std::string_view prefix : {"raw:", "aio:", "phy:", "file:"})
-        if (params.starts_with(prefix))
-            return params.substr(prefix.size());
-    return params;
-}
-
 Entries BlockDevice::prepare()
 {
     const std::string params = context_.store.read(place_.back + "/params").value_or("");
@@ -30,13 +21,14 @@ Entries BlockDevice::prepare()
         throw std::runtime_error(fmt::format("{}: the node {}/params names no file", name_, place_.back));
     const bool writable = context_.store.read(place_.back + "/mode").value_or("r").starts_with('w');
     try {
-        disk_ =
-            std::make_unique<FileDisk>(context_.io, path_in(params), writable ? Access::read_write : Access::read_only);
+        OpenedDisk opened =
+            open_disk(context_.loop, context_.io, params, writable ? Access::read_write : Access::read_only);
+        disk_ = std::move(opened.disk);
+        log("{}: {} opened {}, {} MiB, by {}", name_, opened.path, writable ? "for writing" : "read-only",
+            disk_->geometry().bytes >> 20, opened.method);
     } catch (const DiskBusy& busy) {
         throw NotYet(busy.what());
     }
-    log("{}: {} opened {}, {} MiB, by {}", name_, path_in(params), writable ? "for writing" : "read-only",
-        disk_->geometry().bytes >> 20, disk_->method());
     return features();
 }
 
@@ -103,11 +95,12 @@ MappedPages BlockDevice::map_ring()
 Entries BlockDevice::connect(Begin begin)
 {
     check_protocol();
+    rest_.state = Rest::State::due;
     const bool persistent = read_flag(context_.store, place_.front + "/feature-persistent");
     const Port port(static_cast<u32>(wanted_number(context_.store, place_.front + "/event-channel")));
     queue_ = std::make_unique<Queue>(
         QueueParts{context_.loop, memory_, *disk_, map_ring(), persistent ? Grants::persistent : Grants::copied, name_,
-                   [this] { events_.on_broken("the frontend broke the ring protocol"); }, events_.on_idle});
+                   [this] { events_.on_broken("the frontend broke the ring protocol"); }, [this] { queue_is_idle(); }});
     queue_->set_signal(context_.events.bind(place_.peer, port, [this] { queue_->serve(); }));
     if (begin == Begin::fresh)
         queue_->start();
@@ -125,18 +118,44 @@ Entries BlockDevice::connect(Begin begin)
 bool BlockDevice::disconnect()
 {
     if (!queue_)
-        return true;
+        return rest();
     queue_->stop_taking();
     if (!queue_->idle())
         return false;
     queue_.reset();
-    return true;
+    return rest();
 }
 
 void BlockDevice::quiesce()
 {
+    quiesced_ = true;
     if (queue_)
         queue_->stop_taking();
+    if (!queue_ || queue_->idle())
+        rest();
+}
+
+bool BlockDevice::idle() const
+{
+    return (!queue_ || queue_->idle()) && (!disk_ || rest_.state == Rest::State::done);
+}
+
+/// Has the disk tidy up, once after each connection. @return whether it has
+bool BlockDevice::rest()
+{
+    if (disk_ && rest_.state == Rest::State::due) {
+        rest_.state = Rest::State::running;
+        rest_.kind = DiskJob::Kind::rest;
+        disk_->submit(rest_);
+    }
+    return rest_.state != Rest::State::running;
+}
+
+void BlockDevice::queue_is_idle()
+{
+    if (quiesced_)
+        rest();
+    events_.on_idle();
 }
 
 }

@@ -1,7 +1,7 @@
-// A virtual disk: what its folder in the store says, made into a FileDisk and a Queue.
+// A virtual disk: what its folder in the store says, made into a Disk and a Queue.
 #pragma once
 
-#include "backends/block/file_disk.hpp"
+#include "backends/block/open.hpp"
 #include "backends/block/queue.hpp"
 #include "backends/lib/device.hpp"
 #include "backends/lib/xen_peer.hpp"
@@ -25,20 +25,38 @@ public:
     Entries connect(Begin begin) override;
     bool disconnect() override;
     void quiesce() override;
-    bool idle() const override { return !queue_ || queue_->idle(); }
+    bool idle() const override;
 
 private:
+    /// The last job of a connection.
+    struct Rest : DiskJob {
+        enum class State { due, running, done };
+
+        explicit Rest(BlockDevice& owner) : device(owner) {}
+        void done(int) override
+        {
+            state = State::done;
+            device.events_.on_idle();
+        }
+        BlockDevice& device;
+        State state = State::due;
+    };
+
     Entries features() const;
     MappedPages map_ring();
     std::vector<GrantRef> ring_refs();
     void check_protocol();
+    bool rest();
+    void queue_is_idle();
 
     Context context_;
     DevicePlace place_;
     DeviceEvents events_;
     std::string name_;
     GntdevMemory memory_;
-    std::unique_ptr<FileDisk> disk_;
+    std::unique_ptr<Disk> disk_;
+    Rest rest_{*this};
+    bool quiesced_ = false;
     std::unique_ptr<Queue> queue_; // before the disk in the order of ends
 };
 

@@ -1,6 +1,9 @@
 // See disk.hpp.
 #include "backends/block/disk.hpp"
 
+#include <cerrno>
+#include <cstring>
+
 namespace xylem::backends::block {
 
 bool DiskJob::advance(u64 moved)
@@ -13,6 +16,15 @@ bool DiskJob::advance(u64 moved)
     next.iov_base = static_cast<std::byte*>(next.iov_base) + moved;
     next.iov_len -= moved;
     return false;
+}
+
+int DiskJob::end_of_file()
+{
+    if (kind != Kind::read || !zeros_past_end)
+        return EIO;
+    for (; first_vector < vectors.size(); ++first_vector)
+        std::memset(vectors[first_vector].iov_base, 0, vectors[first_vector].iov_len);
+    return 0;
 }
 
 }

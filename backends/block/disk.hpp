@@ -25,7 +25,8 @@ struct Geometry {
 /// One operation on a disk. Its owner keeps it, and the memory it points to, in place until done() was called.
 class DiskJob {
 public:
-    enum class Kind { read, write, flush, discard };
+    /// `rest`: nothing is coming for a while, or ever; the disk tidies up what it kept ready. Others have ended before.
+    enum class Kind { read, write, flush, discard, rest };
 
     virtual ~DiskJob() = default;
     /// Called exactly once, perhaps before submit() returns. `error` is 0 or an errno.
@@ -34,11 +35,15 @@ public:
     /// Notes that `moved` bytes of what was left are done.
     /// @return whether all is
     bool advance(u64 moved);
+    /// The file has ended within this transfer: behind our back, unless the job says that it may.
+    /// @return how the job ends
+    int end_of_file();
 
     Kind kind = Kind::read;
-    u64 offset = 0;             ///< bytes, for all but flush
-    u64 bytes = 0;              ///< for all but flush
-    std::vector<iovec> vectors; ///< for read and write: `bytes` in all; spent by the disk
+    u64 offset = 0;              ///< bytes, for all but flush
+    u64 bytes = 0;               ///< for all but flush
+    std::vector<iovec> vectors;  ///< for read and write: `bytes` in all; spent by the disk
+    bool zeros_past_end = false; ///< for read: beyond the end of a file there are zeros, not an error
 
     // The disk's own, from submit() to done().
     int fd = -1;

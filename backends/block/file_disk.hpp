@@ -30,6 +30,7 @@ public:
     void start(DiskJob& job);
 
 private:
+    int restrict_to_files();
     io_uring_sqe* next_entry();
     static void describe(const DiskJob& job, io_uring_sqe* entry);
     void submit();
@@ -52,20 +53,26 @@ class DiskBusy : public std::runtime_error {
 
 class FileDisk : public Disk {
 public:
+    /// In what units it is used: its own sectors, or always 512 bytes, as inside of an image.
+    enum class Units { own, sectors };
+
     /// @throws std::runtime_error  with a sentence that names the file and what is wrong with it
     /// @throws DiskBusy  another backend or guest has it
-    FileDisk(AsyncIo& io, const std::string& path, Access access);
+    FileDisk(AsyncIo& io, const std::string& path, Access access, Units units = Units::own);
 
     const Geometry& geometry() const override { return geometry_; }
     void submit(DiskJob& job) override;
 
     /// For the log: how it is accessed.
     const char* method() const;
+    bool is_device() const { return is_device_; }
+    /// With what does not make a sector at a file's end; as it was when it was opened.
+    u64 bytes_in_file() const { return bytes_in_file_; }
 
 private:
     enum class Method { direct, buffered, memory };
 
-    void measure_device();
+    void measure_device(Units units);
     void measure_file(u64 bytes);
     void lock(const std::string& path) const;
     Method choose_method() const;
@@ -77,6 +84,7 @@ private:
     Geometry geometry_;
     Method method_ = Method::buffered;
     bool is_device_ = false;
+    u64 bytes_in_file_ = 0;
 };
 
 }

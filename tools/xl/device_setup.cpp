@@ -25,6 +25,9 @@ bool is_standard_script(const std::string& script, const char* standard)
     return script.empty() || script == standard || script == std::string("/etc/xen/scripts/") + standard;
 }
 
+/// How the backend is told of a format other than raw.
+constexpr std::string_view qcow2_prefix = "qcow2:";
+
 /// Whether two paths, perhaps by different names, lead to the same bytes.
 bool same_storage(const std::string& a, const std::string& b)
 {
@@ -44,7 +47,10 @@ void check_not_shared(xenstore::Client& store, const DiskSpec& disk)
     for (const std::string& guest : store.list_if_exists(base))
         for (const std::string& device : store.list_if_exists(base + "/" + guest)) {
             const std::string path = base + "/" + guest + "/" + device;
-            if (!same_storage(store.find(path + "/params").value_or(""), disk.target))
+            std::string params = store.find(path + "/params").value_or("");
+            if (params.starts_with(qcow2_prefix))
+                params.erase(0, qcow2_prefix.size());
+            if (!same_storage(params, disk.target))
                 continue;
             const bool written = store.find(path + "/mode") == "w";
             if (written || !disk.read_only)
@@ -55,8 +61,10 @@ void check_not_shared(xenstore::Client& store, const DiskSpec& disk)
 
 void check_served(const DiskSpec& disk)
 {
-    if (disk.format != "raw")
-        fail("disk '{}': the format '{}' is not served yet; 'raw' is", disk.target, disk.format);
+    if (disk.format != "raw" && disk.format != "qcow2")
+        fail("disk '{}': the format '{}' is not served yet; 'raw' and 'qcow2' are", disk.target, disk.format);
+    if (disk.format != "raw" && disk.backend_type == "phy")
+        fail("disk '{}': backendtype=phy serves raw devices, not the format '{}'", disk.target, disk.format);
     if (!disk.backend_domain.empty() && disk.backend_domain != "0" && disk.backend_domain != "Domain-0")
         fail("disk '{}': backends outside of domain 0 are not served yet", disk.target);
     if (!is_standard_script(disk.script, "block"))
@@ -192,7 +200,7 @@ Device write_disk(StoreView& store, DomId guest, const DiskSpec& disk, const Dis
     const Device device{"vbd", guest, disk.number};
     const std::string kind = disk.cdrom ? "cdrom" : "disk";
     Nodes backend{
-        {"params", disk.target},
+        {"params", disk.format == "qcow2" ? std::string(qcow2_prefix) + disk.target : disk.target},
         {"removable", disk.cdrom ? "1" : "0"},
         {"bootable", bootable == Bootable::yes ? "1" : "0"},
         {"dev", disk.vdev},
@@ -205,7 +213,7 @@ Device write_disk(StoreView& store, DomId guest, const DiskSpec& disk, const Dis
     if (disk.direct_io_safe)
         backend.emplace_back("direct-io-safe", "1");
     // Linux's own backend opens what this names; no script has to find it out.
-    if (target.is_block_device)
+    if (target.is_block_device && disk.format == "raw")
         backend.emplace_back("physical-device",
                              fmt::format("{:x}:{:x}", major(target.device_number), minor(target.device_number)));
     write_device(store, device, backend,
