@@ -6,12 +6,15 @@
 #include "tools/xl/device.hpp"
 #include "tools/xl/domain_nodes.hpp"
 #include "tools/xl/domains.hpp"
+#include "tools/xl/environment.hpp"
 #include "tools/xl/failure.hpp"
 #include "tools/xl/interrupt.hpp"
 #include "tools/xl/lifecycle.hpp"
 #include "tools/xl/record.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <memory>
 #include <sys/file.h>
@@ -228,6 +231,8 @@ void Creation::write_store()
     session_.store.introduce(*domain_, Gfn(rings_.frames.store_ring.value), rings_.store_port);
     wait_for_backends(session_.store, devices_);
     save_record(*domain_, config_.uuid, to_json(config_));
+    if (!config_.source.empty())
+        save_source(*domain_, config_.uuid, config_.source);
 }
 
 void Creation::check_cpus()
@@ -273,12 +278,12 @@ DomId create_domain(Session& session, DomainConfig config)
     return Creation(session, std::move(config)).run();
 }
 
-CreationLock::CreationLock() : file_(::open("/run/lock/xl", O_RDWR | O_CREAT | O_CLOEXEC, 0600))
+CreationLock::CreationLock() : file_(::open(xl_conf().lock_file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600))
 {
     if (!file_)
-        dom0::throw_errno("cannot open the lock file /run/lock/xl");
+        fail("cannot open the lock file {}: {}", xl_conf().lock_file, std::strerror(errno));
     if (flock(file_.get(), LOCK_EX) < 0)
-        dom0::throw_errno("cannot lock /run/lock/xl");
+        fail("cannot lock {}: {}", xl_conf().lock_file, std::strerror(errno));
 }
 
 }

@@ -38,12 +38,7 @@ void give_new_identity(Session& session, DomId domain, const std::string& name)
     const std::string uuid = new_uuid();
     session.hypervisor.set_handle(domain, uuid_bytes(uuid));
     session.store.transact([&](xenstore::StoreView& store) { rename_domain_nodes(store, domain, name, uuid); });
-    if (auto record = load_record(domain, old_uuid)) {
-        (*record)["c_info"]["name"] = name;
-        (*record)["c_info"]["uuid"] = uuid;
-        save_record(domain, uuid, *record);
-        remove_record(domain, old_uuid);
-    }
+    move_record(domain, old_uuid, name, uuid);
 }
 
 }

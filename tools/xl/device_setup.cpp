@@ -207,7 +207,7 @@ Device write_disk(StoreView& store, DomId guest, const DiskSpec& disk, const Dis
         {"type", target.is_block_device ? "phy" : "file"},
         {"mode", disk.read_only ? "r" : "w"},
         {"device-type", kind},
-        {"discard-enable", disk.discard ? "1" : "0"},
+        {"discard-enable", disk.discard.value_or(true) ? "1" : "0"},
         {"specification", "xen"},
     };
     if (disk.direct_io_safe)
@@ -219,7 +219,7 @@ Device write_disk(StoreView& store, DomId guest, const DiskSpec& disk, const Dis
     write_device(store, device, backend,
                  {{"virtual-device", std::to_string(disk.number)},
                   {"device-type", kind},
-                  {"trusted", disk.trusted ? "1" : "0"},
+                  {"trusted", disk.trusted.value_or(true) ? "1" : "0"},
                   {"protocol", "x86_64-abi"}});
     return device;
 }

@@ -2,10 +2,11 @@
 //
 // Exit codes are Debian's: 0 done, 1 failed, 2 the command line is wrong.
 #include "tools/xl/commands/commands.hpp"
+#include "tools/xl/commands/unserved.hpp"
+#include "tools/xl/environment.hpp"
 #include "tools/xl/failure.hpp"
 
 #include <algorithm>
-#include <array>
 #include <iostream>
 
 namespace {
@@ -15,82 +16,18 @@ using namespace xylem::xl;
 constexpr int failed = 1;
 constexpr int misused = 2;
 
-/// What Debian's xl can do and this one cannot yet.
-constexpr auto not_served = std::to_array<std::string_view>({
-    "button-press",
-    "cd-eject",
-    "cd-insert",
-    "channel-list",
-    "claims",
-    "config-update",
-    "cpupool-cpu-add",
-    "cpupool-cpu-remove",
-    "cpupool-create",
-    "cpupool-destroy",
-    "cpupool-list",
-    "cpupool-migrate",
-    "cpupool-numa-split",
-    "cpupool-rename",
-    "devd",
-    "dump-core",
-    "getenforce",
-    "loadpolicy",
-    "migrate",
-    "migrate-receive",
-    "pci-assignable-add",
-    "pci-assignable-list",
-    "pci-assignable-remove",
-    "pci-attach",
-    "pci-detach",
-    "pci-list",
-    "psr-cat-set",
-    "psr-cat-show",
-    "psr-cmt-attach",
-    "psr-cmt-detach",
-    "psr-cmt-show",
-    "psr-hwinfo",
-    "psr-mba-set",
-    "psr-mba-show",
-    "qemu-monitor-command",
-    "remus",
-    "restore",
-    "save",
-    "sched-credit",
-    "sched-credit2",
-    "sched-rtds",
-    "set-parameters",
-    "setenforce",
-    "sharing",
-    "top",
-    "usb-list",
-    "usbctrl-attach",
-    "usbctrl-detach",
-    "usbdev-attach",
-    "usbdev-detach",
-    "vdispl-attach",
-    "vdispl-detach",
-    "vdispl-list",
-    "vkb-attach",
-    "vkb-detach",
-    "vkb-list",
-    "vncviewer",
-    "vsnd-attach",
-    "vsnd-detach",
-    "vsnd-list",
-    "vtpm-attach",
-    "vtpm-detach",
-    "vtpm-list",
-});
-
 void add_commands(CLI::App& xl)
 {
     xl.require_subcommand(1);
-    for (auto add :
-         {commands::add_create, commands::add_listing, commands::add_lifecycle, commands::add_host, commands::add_vcpu,
-          commands::add_memory, commands::add_signals, commands::add_block, commands::add_network})
+    for (auto add : {commands::add_create, commands::add_listing, commands::add_lifecycle, commands::add_host,
+                     commands::add_vcpu, commands::add_memory, commands::add_signals, commands::add_block,
+                     commands::add_network, commands::add_scheduling, commands::add_unserved})
         add(xl);
-    // Debian's global options, which scripts pass: what they ask for is the case already.
-    for (const char* flag : {"-v", "-f", "-t", "-T"})
+    xl.add_flag_callback(
+          "-v", [] { verbose = true; }, "say what is done")
+        ->trigger_on_parse();
+    // Debian's other global options, which scripts pass: what they ask for is the case already.
+    for (const char* flag : {"-f", "-t", "-T"})
         xl.add_flag(flag)->description("has no effect")->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
@@ -109,8 +46,6 @@ std::string complete(const CLI::App& xl, const std::string& word)
 
 void check_command(const CLI::App& xl, const std::string& word)
 {
-    if (std::find(not_served.begin(), not_served.end(), word) != not_served.end())
-        fail("the command '{}' is not served yet", word);
     const auto known = xl.get_subcommands([&](const CLI::App* command) { return command->get_name() == word; });
     if (known.empty())
         fail("there is no command '{}'; xl help lists them", word);

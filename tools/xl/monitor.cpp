@@ -2,9 +2,11 @@
 #include "tools/xl/monitor.hpp"
 
 #include "tools/xl/domains.hpp"
+#include "tools/xl/environment.hpp"
 #include "tools/xl/failure.hpp"
 #include "tools/xl/lifecycle.hpp"
 #include "tools/xl/paths.hpp"
+#include "tools/xl/record.hpp"
 #include "tools/xl/session.hpp"
 
 #include "hypervisor/abi/sched.hpp"
@@ -93,8 +95,9 @@ ShutdownAction action_for(const config::DomainConfig& config, abi::ShutdownReaso
         return ShutdownAction::preserve; // who suspended it will care for it
     case abi::ShutdownReason::watchdog:
         return config.on_watchdog;
-    case abi::ShutdownReason::crash:
     case abi::ShutdownReason::soft_reset:
+        return config.on_soft_reset;
+    case abi::ShutdownReason::crash:
         break;
     }
     return config.on_crash;
@@ -120,6 +123,30 @@ DomId restart(const config::DomainConfig& config)
     return domain;
 }
 
+/// The configuration as config-update left it.
+config::DomainConfig updated(Session& session, DomId domain, config::DomainConfig config)
+{
+    const auto info = session.hypervisor.domain(domain);
+    const auto text = info ? load_source(domain, uuid_text(info->handle)) : std::nullopt;
+    if (!text || *text == config.source)
+        return config;
+    try {
+        config::Settings settings;
+        config::parse(*text, config.name, settings);
+        config::DomainConfig read =
+            config::read_domain_config(settings, config.name, this_machine(), xl_conf().defaults);
+        read.name = config.name;
+        read.uuid = config.uuid;
+        read.source = *text;
+        log("the configuration of domain '{}' has been updated", config.name);
+        return read;
+    } catch (const Failure& error) {
+        log("the updated configuration of domain '{}' cannot be used ({}); the old one holds", config.name,
+            error.what());
+        return config;
+    }
+}
+
 /// @return the domain to watch over next, if there is one
 std::optional<DomId> act(DomId domain, const config::DomainConfig& config, ShutdownAction action)
 {
@@ -127,9 +154,19 @@ std::optional<DomId> act(DomId domain, const config::DomainConfig& config, Shutd
     switch (action) {
     case ShutdownAction::preserve:
         return std::nullopt;
+    case ShutdownAction::soft_reset:
+        log("domain {} asked for a soft reset, which no PV guest has", domain.value);
+        destroy_domain(session, domain);
+        return std::nullopt;
+    case ShutdownAction::coredump_destroy:
+        log("no core is dumped of domain {}: that is not served yet", domain.value);
+        [[fallthrough]];
     case ShutdownAction::destroy:
         destroy_domain(session, domain);
         return std::nullopt;
+    case ShutdownAction::coredump_restart:
+        log("no core is dumped of domain {}: that is not served yet", domain.value);
+        [[fallthrough]];
     case ShutdownAction::restart:
         destroy_domain(session, domain);
         return restart(config);
@@ -167,6 +204,7 @@ void monitor(DomId first, const config::DomainConfig& first_config)
         {
             Session session;
             config.name = find_name(session, *domain).value_or(config.name); // it may have been renamed
+            config = updated(session, *domain, std::move(config));
         }
         const ShutdownAction action = action_for(config, end.reason);
         log("domain {} has shut down: {}; what follows is {}", domain->value, name_of(end.reason),

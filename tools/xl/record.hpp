@@ -5,19 +5,23 @@
 #include "hypervisor/base/types.hpp"
 #include "tools/xl/config/domain_config.hpp"
 
-#include <nlohmann/json.hpp>
-
 namespace xylem::xl {
 
-using Json = nlohmann::ordered_json;
-
+/// The configuration's description, with what creation has filled in.
 Json to_json(const config::DomainConfig& config);
 
-/// With four spaces an indent, and an empty line in an empty object, as xl prints JSON.
-std::string pretty(const Json& json);
-
 void save_record(DomId domain, const std::string& uuid, const Json& json);
-std::optional<Json> load_record(DomId domain, const std::string& uuid);
+/// Null if there is none.
+Json load_record(DomId domain, const std::string& uuid);
+
+/// The text of the configuration that the domain's next start is to follow.
+void save_source(DomId domain, const std::string& uuid, const std::string& text);
+std::optional<std::string> load_source(DomId domain, const std::string& uuid);
+
+/// Both go to a new UUID; the record is of `name` then.
+void move_record(DomId domain, const std::string& old_uuid, const std::string& name, const std::string& uuid);
+
+/// Both of them.
 void remove_record(DomId domain, const std::string& uuid);
 
 }

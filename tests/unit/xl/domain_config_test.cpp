@@ -38,6 +38,7 @@ TEST(DomainConfig, DefaultsAreThoseOfTheManual)
     EXPECT_EQ(config.on_reboot, ShutdownAction::restart);
     EXPECT_EQ(config.on_crash, ShutdownAction::destroy);
     EXPECT_TRUE(config.disks.empty());
+    EXPECT_EQ(config.on_soft_reset, ShutdownAction::soft_reset);
     EXPECT_TRUE(config.uuid.empty());
 }
 
@@ -86,7 +87,8 @@ TEST(DomainConfig, ActionsAreRead)
     EXPECT_EQ(config.on_poweroff, ShutdownAction::preserve);
     EXPECT_EQ(config.on_reboot, ShutdownAction::destroy);
     EXPECT_EQ(config.on_crash, ShutdownAction::rename_restart);
-    EXPECT_THAT(complaint(least + "on_crash='coredump-restart'"), HasSubstr("'coredump-restart' is not served yet"));
+    EXPECT_EQ(read(least + "on_crash='coredump-restart'").on_crash, ShutdownAction::coredump_restart);
+    EXPECT_THAT(complaint(least + "on_crash='soft-reset'"), HasSubstr("a PV guest has none"));
     EXPECT_THAT(complaint(least + "on_crash='explode'"), HasSubstr("x.cfg:4:10: on_crash: 'explode' is no action"));
 }
 
@@ -111,7 +113,7 @@ TEST(DomainConfig, MistakesInsideDeviceSpecificationsHaveTheirColumn)
     EXPECT_THAT(complaint(least + "disk=['/a,raw,xvda','/b,raw,xvda']"),
                 HasSubstr("x.cfg:4:21: there are two disks 'xvda'"));
     EXPECT_THAT(complaint(least + "vif=['mac=xyz']"), HasSubstr("x.cfg:4:7: 'xyz' is no MAC address"));
-    EXPECT_THAT(complaint(least + "disk=[1]"), HasSubstr("'disk' wants a list of strings in quotes"));
+    EXPECT_THAT(complaint(least + "disk=[1]"), HasSubstr("the disk has no vdev"));
     EXPECT_THAT(complaint(least + "disk='/a,raw,xvda'"), HasSubstr("'disk' wants a list in [ ]"));
 }
 

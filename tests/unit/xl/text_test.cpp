@@ -5,6 +5,7 @@
 #include "tools/xl/text.hpp"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 namespace xylem::xl::test {
 

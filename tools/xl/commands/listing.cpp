@@ -11,6 +11,7 @@
 #include <chrono>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 namespace xylem::xl::commands {
 
@@ -23,13 +24,14 @@ struct ListArguments {
     bool context = false;
     bool cpupool = false;
     bool numa = false;
+    bool claims = false;
 };
 
 /// What a running domain's record does not tell: how much it has now, and how it is scheduled.
 Json describe(Session& session, const dom0::DomainInfo& info)
 {
     const std::string uuid = uuid_text(info.handle);
-    Json config = load_record(id_of(info), uuid).value_or(Json::object());
+    Json config = load_record(id_of(info), uuid);
     config["c_info"]["type"] = "pv";
     config["c_info"]["name"] = name_or_null(session, id_of(info));
     if (info.domain != 0)
@@ -79,6 +81,8 @@ void print_row(Session& session, const ListArguments& arguments, const dom0::Dom
         fmt::print("{:>16}", session.store.find(fmt::format("/local/pool/{}/name", info.cpupool)).value_or("?"));
     if (arguments.numa)
         fmt::print(" all");
+    if (arguments.claims)
+        fmt::print(" {:5}", info.outstanding_pages / 256);
     fmt::print("\n");
 }
 
@@ -102,6 +106,8 @@ void list(const ListArguments& arguments)
         fmt::print("         Cpupool");
     if (arguments.numa)
         fmt::print(" NODE Affinity");
+    if (arguments.claims)
+        fmt::print("  Claimed");
     fmt::print("\n");
     for (const dom0::DomainInfo& info : domains)
         print_row(session, arguments, info);
@@ -186,6 +192,12 @@ void add_listing(CLI::App& xl)
     command->callback([arguments] { list(*arguments); });
 
     xl.add_subcommand("vm-list", "List guest domains, excluding dom0, stubdoms, etc.")->callback(vm_list);
+
+    xl.add_subcommand("claims", "List outstanding claim information about all domains")->callback([] {
+        ListArguments all;
+        all.claims = true;
+        list(all);
+    });
 
     auto name = std::make_shared<std::string>();
     command = xl.add_subcommand("domid", "Convert a domain name to domain id");

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
+#include <cstdlib>
 #include <map>
-#include <set>
+#include <nlohmann/json.hpp>
 
 namespace xylem::xl::config {
 
@@ -21,96 +23,99 @@ private:
     using Setter = void (DiskParser::*)(const Parameter&);
 
     void old_prefix();
+    bool target_by_name();
     void parameter(const Parameter& parameter);
     bool flag(std::string_view name);
     void positional(const Parameter& parameter);
-    void once(const Parameter& parameter, std::string_view name);
-    bool is_set(std::string_view name) const { return seen_.contains(name); }
+    void once(const Parameter& parameter, const char* name, std::optional<std::string>& text);
+    void choose(const Parameter& parameter, const char* name, std::string& chosen,
+                std::initializer_list<std::string_view> known);
+    bool vdev_with_type(const Parameter& parameter);
     void finish();
 
-    void set_target(const Parameter& p);
     void set_format(const Parameter& p);
-    void set_vdev(const Parameter& p);
     void set_access(const Parameter& p);
     void set_devtype(const Parameter& p);
-    void set_backend_type(const Parameter& p);
-    void set_specification(const Parameter& p);
+    void set_colo_port(const Parameter& p);
 
     ParameterReader reader_;
     DiskSpec disk_;
-    std::set<std::string_view> seen_;
-    std::size_t vdev_offset_ = 0;
+    std::optional<std::string> target_;
+    std::optional<std::string> vdev_;
+    std::optional<std::string> backend_domain_;
+    std::optional<std::string> script_;
     bool has_old_prefix_ = false;
-    bool access_given_ = false;
+    bool access_by_position_ = false;
 };
 
-void DiskParser::once(const Parameter& parameter, std::string_view name)
+/// What is given twice is a mistake, unless the first was empty.
+void DiskParser::once(const Parameter& parameter, const char* name, std::optional<std::string>& text)
 {
-    if (!seen_.insert(name).second)
+    if (text && !text->empty())
         throw SpecError(parameter.offset, fmt::format("the disk's {} is given twice", name));
+    text = parameter.value;
 }
 
-/// "phy:" and its like say nothing that the target does not.
+void DiskParser::choose(const Parameter& p, const char* name, std::string& chosen,
+                        std::initializer_list<std::string_view> known)
+{
+    if (std::find(known.begin(), known.end(), p.value) == known.end())
+        throw SpecError(p.offset, fmt::format("unknown disk {} '{}'; expected {}", name, p.value,
+                                              fmt::join(known.begin(), known.end(), ", ")));
+    if (!chosen.empty() && chosen != p.value)
+        throw SpecError(p.offset, fmt::format("the disk's {} is given twice", name));
+    chosen = p.value;
+}
+
+/// Most say nothing that the target does not; some name a format or a script.
 void DiskParser::old_prefix()
 {
     static constexpr std::array<std::string_view, 7> idle{
         "phy:", "file:", "tap:", "tap2:", "aio:", "tapdisk:", "ioemu:"};
     static constexpr std::array<std::string_view, 4> formats{"raw:", "qcow:", "qcow2:", "vhd:"};
+    static constexpr std::array<std::string_view, 4> scripts{"iscsi:", "nbd:", "enbd:", "drbd:"};
+    const auto take = [&](const auto& prefixes) -> std::string_view {
+        for (std::string_view prefix : prefixes)
+            if (reader_.rest().starts_with(prefix)) {
+                reader_.skip(prefix.size());
+                has_old_prefix_ = true;
+                return prefix.substr(0, prefix.size() - 1);
+            }
+        return {};
+    };
     for (bool found = true; found;) {
-        found = false;
-        for (std::string_view prefix : idle)
-            if (reader_.rest().starts_with(prefix)) {
-                reader_.skip(prefix.size());
-                found = has_old_prefix_ = true;
-            }
-        for (std::string_view prefix : formats)
-            if (reader_.rest().starts_with(prefix)) {
-                disk_.format = prefix.substr(0, prefix.size() - 1);
-                reader_.skip(prefix.size());
-                found = has_old_prefix_ = true;
-            }
+        found = !take(idle).empty();
+        const std::size_t at = reader_.offset();
+        if (const std::string_view format = take(formats); !format.empty()) {
+            set_format({at, "format", format, true});
+            found = true;
+        }
+        if (const std::string_view script = take(scripts); !script.empty()) {
+            once({at, "script", {}, true}, "script", script_);
+            script_ = fmt::format("block-{}", script);
+            found = true;
+        }
     }
+    const std::string_view rest = reader_.rest();
+    const std::size_t word = std::min(rest.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789"), rest.size());
+    const bool before_a_name = word + 1 < rest.size() && std::isalnum(static_cast<unsigned char>(rest[word + 1])) != 0;
+    if (word > 0 && word < rest.size() && rest[word] == ':' && !before_a_name)
+        throw SpecError(reader_.offset(), fmt::format("unknown disk prefix '{}'", rest.substr(0, word + 1)));
 }
 
-void DiskParser::set_target(const Parameter& p)
-{
-    once(p, "target");
-    disk_.target = p.value;
-}
-
+/// An empty format is the usual one.
 void DiskParser::set_format(const Parameter& p)
 {
-    static const std::set<std::string_view> known{"raw", "qcow", "qcow2", "vhd", "qed", "empty"};
-    once(p, "format");
-    if (p.value.empty())
-        return;
-    if (!known.contains(p.value))
-        throw SpecError(p.offset,
-                        fmt::format("unknown disk format '{}'; expected raw, qcow, qcow2, vhd or qed", p.value));
-    disk_.format = p.value;
-}
-
-void DiskParser::set_vdev(const Parameter& p)
-{
-    once(p, "vdev");
-    vdev_offset_ = p.offset;
-    disk_.vdev = p.value;
-    const std::size_t colon = p.value.find(':');
-    if (colon == std::string_view::npos)
-        return;
-    disk_.vdev = p.value.substr(0, colon);
-    set_devtype({p.offset + colon, "devtype", p.value.substr(colon + 1), true});
+    Parameter whole = p;
+    if (whole.value.empty())
+        whole.value = "raw";
+    choose(whole, "format", disk_.format, {"raw", "qcow", "qcow2", "vhd", "qed", "empty"});
 }
 
 void DiskParser::set_access(const Parameter& p)
 {
-    once(p, "access");
-    if (p.value.empty())
-        return;
-    access_given_ = true;
-    if (p.value == "r" || p.value == "ro")
-        disk_.read_only = true;
-    else if (p.value != "w" && p.value != "rw")
+    disk_.read_only = p.value == "r" || p.value == "ro";
+    if (!disk_.read_only && p.value != "w" && p.value != "rw" && !p.value.empty())
         throw SpecError(p.offset, fmt::format("unknown disk access '{}'; expected r, ro, w or rw", p.value));
 }
 
@@ -121,20 +126,11 @@ void DiskParser::set_devtype(const Parameter& p)
     disk_.cdrom = p.value == "cdrom";
 }
 
-void DiskParser::set_backend_type(const Parameter& p)
+void DiskParser::set_colo_port(const Parameter& p)
 {
-    static const std::set<std::string_view> known{"phy", "tap", "qdisk", "standalone"};
-    once(p, "backendtype");
-    if (!known.contains(p.value))
-        throw SpecError(p.offset, fmt::format("unknown backendtype '{}'; expected phy or qdisk", p.value));
-    disk_.backend_type = p.value;
-}
-
-void DiskParser::set_specification(const Parameter& p)
-{
-    once(p, "specification");
-    if (p.value != "xen")
-        throw SpecError(p.offset, fmt::format("the specification '{}' is not served; 'xen' is", p.value));
+    disk_.colo_port = static_cast<int>(std::strtol(std::string(p.value).c_str(), nullptr, 10));
+    if (disk_.colo_port == 0)
+        throw SpecError(p.offset, fmt::format("'{}' is no port; expected a number", p.value));
 }
 
 bool DiskParser::flag(std::string_view name)
@@ -145,6 +141,8 @@ bool DiskParser::flag(std::string_view name)
         disk_.discard = name == "discard";
     else if (name == "trusted" || name == "untrusted")
         disk_.trusted = name == "trusted";
+    else if (name == "colo" || name == "no-colo")
+        disk_.colo = name == "colo";
     else if (name == "direct-io-safe")
         disk_.direct_io_safe = true;
     else
@@ -152,85 +150,111 @@ bool DiskParser::flag(std::string_view name)
     return true;
 }
 
+/// "VDEV:TYPE", as a position may have it.
+bool DiskParser::vdev_with_type(const Parameter& p)
+{
+    const std::size_t colon = p.value.rfind(':');
+    if (colon == std::string_view::npos)
+        return false;
+    once({p.offset, p.key, p.value.substr(0, colon), true}, "vdev", vdev_);
+    set_devtype({p.offset + colon + 1, "devtype", p.value.substr(colon + 1), true});
+    return true;
+}
+
 /// A bare word fills the first position that is still open: target, format (not after an old prefix), vdev, access.
 void DiskParser::positional(const Parameter& bare)
 {
     const Parameter p{bare.offset, {}, bare.key, true};
-    if (!is_set("target"))
-        set_target(p);
-    else if (!has_old_prefix_ && !is_set("format"))
-        set_format(p);
-    else if (!is_set("vdev"))
-        set_vdev(p);
-    else if (!is_set("access"))
+    if (!target_) {
+        once(p, "target", target_);
+    } else if (!has_old_prefix_ && disk_.format.empty()) {
+        if (target_->empty() && vdev_with_type(p))
+            disk_.format = "empty";
+        else
+            set_format(p);
+    } else if (!vdev_) {
+        if (!vdev_with_type(p))
+            once(p, "vdev", vdev_);
+    } else if (!access_by_position_) {
+        access_by_position_ = true;
         set_access(p);
-    else
+    } else {
         throw SpecError(p.offset,
                         fmt::format("'{}' is one word too many; target, format, vdev and access are given", p.value));
+    }
 }
 
 void DiskParser::parameter(const Parameter& p)
 {
-    static const std::map<std::string_view, Setter> setters{
-        {"format", &DiskParser::set_format},
-        {"vdev", &DiskParser::set_vdev},
-        {"access", &DiskParser::set_access},
-        {"devtype", &DiskParser::set_devtype},
-        {"backendtype", &DiskParser::set_backend_type},
-        {"specification", &DiskParser::set_specification},
+    static const std::map<std::string_view, Setter> setters{{"format", &DiskParser::set_format},
+                                                            {"access", &DiskParser::set_access},
+                                                            {"devtype", &DiskParser::set_devtype},
+                                                            {"colo-port", &DiskParser::set_colo_port}};
+    const std::pair<const char*, std::optional<std::string>&> texts[] = {
+        {"vdev", vdev_},
+        {"backend", backend_domain_},
+        {"script", script_},
+        {"colo-host", disk_.colo_host},
+        {"colo-export", disk_.colo_export},
+        {"active-disk", disk_.active_disk},
+        {"hidden-disk", disk_.hidden_disk},
     };
     if (!p.has_value) {
         if (!flag(p.key))
             positional(p);
-    } else if (const auto setter = setters.find(p.key); setter != setters.end()) {
-        (this->*setter->second)(p);
-    } else if (p.key == "backend") {
-        once(p, "backend");
-        disk_.backend_domain = p.value;
-    } else if (p.key == "script") {
-        once(p, "script");
-        disk_.script = p.value;
-    } else {
-        throw SpecError(p.offset,
-                        fmt::format("unknown disk parameter '{}'; expected target, format, vdev, access, devtype, "
-                                    "backend, backendtype, script or a flag",
-                                    p.key));
+        return;
     }
+    if (const auto setter = setters.find(p.key); setter != setters.end())
+        return (this->*setter->second)(p);
+    for (const auto& [key, text] : texts)
+        if (p.key == key)
+            return once(p, key, text);
+    if (p.key == "backendtype")
+        return choose(p, "backendtype", disk_.backend_type, {"phy", "tap", "qdisk", "standalone"});
+    if (p.key == "specification")
+        return choose(p, "specification", disk_.specification, {"xen", "virtio"});
+    throw SpecError(p.offset, fmt::format("unknown disk parameter '{}'; expected target, format, vdev, access, "
+                                          "devtype, backend, backendtype, specification, script or a flag",
+                                          p.key));
 }
 
 void DiskParser::finish()
 {
-    if (disk_.vdev.empty())
-        throw SpecError(vdev_offset_, "the disk has no vdev; expected one, like xvda");
-    const auto number = virtual_device_number(disk_.vdev);
-    if (!number)
-        throw SpecError(vdev_offset_,
-                        fmt::format("'{}' is no virtual device; expected one like xvda, sda1 or hdc", disk_.vdev));
-    disk_.number = *number;
-    if (disk_.cdrom && !access_given_)
+    if (disk_.format.empty())
+        disk_.format = "raw";
+    if (disk_.cdrom) {
         disk_.read_only = true;
-    if (!disk_.target.empty() && disk_.target[0] != '/')
-        disk_.target.insert(0, "/dev/");
-    if (disk_.target.empty() && !disk_.cdrom)
+        if (target_.value_or("").empty())
+            disk_.format = "empty";
+    }
+    if (!vdev_)
+        throw SpecError(0, "the disk has no vdev; expected one, like xvda");
+    if (!target_ && !disk_.cdrom)
         throw SpecError(0, "the disk has no target; expected a path");
+    disk_.has_target = target_.has_value();
+    disk_.target = target_.value_or("");
+    disk_.vdev = *vdev_;
+    disk_.backend_domain = backend_domain_.value_or("");
+    disk_.script = script_.value_or("");
+}
+
+/// A target given by name takes the rest, commas and all.
+bool DiskParser::target_by_name()
+{
+    constexpr std::string_view key = "target=";
+    const std::size_t blanks = std::min(reader_.rest().find_first_not_of(" \t\n"), reader_.rest().size());
+    if (!reader_.rest().substr(blanks).starts_with(key))
+        return false;
+    reader_.skip(blanks + key.size());
+    once({reader_.offset(), "target", reader_.rest(), true}, "target", target_);
+    return true;
 }
 
 DiskSpec DiskParser::parse()
 {
     old_prefix();
-    while (reader_.more()) {
-        // A target given by name takes the rest, commas and all; it may follow an empty one given by position.
-        constexpr std::string_view key = "target=";
-        const std::size_t blanks = std::min(reader_.rest().find_first_not_of(" \t\n"), reader_.rest().size());
-        if (reader_.rest().substr(blanks).starts_with(key)) {
-            reader_.skip(blanks + key.size());
-            if (disk_.target.empty())
-                seen_.erase("target");
-            set_target({reader_.offset(), "target", reader_.rest(), true});
-            break;
-        }
+    while (reader_.more() && !target_by_name())
         parameter(reader_.next());
-    }
     finish();
     return disk_;
 }
@@ -313,6 +337,70 @@ std::optional<std::uint32_t> virtual_device_number(std::string_view vdev)
 DiskSpec parse_disk_spec(std::string_view spec)
 {
     return DiskParser(spec).parse();
+}
+
+DiskSpec usable(DiskSpec disk)
+{
+    const auto number = virtual_device_number(disk.vdev);
+    if (!number)
+        throw SpecError(0, fmt::format("'{}' is no virtual device; expected one like xvda, sda1 or hdc", disk.vdev));
+    disk.number = *number;
+    if (!disk.target.empty() && disk.target[0] != '/')
+        disk.target.insert(0, "/dev/");
+    if (disk.target.empty() && !disk.cdrom)
+        throw SpecError(0, "the disk has no target; expected a path");
+    if (disk.specification == "virtio")
+        throw SpecError(0, "the specification 'virtio' is not served; 'xen' is");
+    if (disk.colo.value_or(false))
+        throw SpecError(0, "the flag 'colo' is not served");
+    return disk;
+}
+
+static void set(Json& json, const char* field, const std::string& text)
+{
+    if (!text.empty())
+        json[field] = text;
+}
+static void set(Json& json, const char* field, const std::optional<std::string>& text)
+{
+    if (text)
+        json[field] = *text;
+}
+static void set(Json& json, const char* field, std::optional<bool> flag)
+{
+    if (flag)
+        json[field] = *flag ? "True" : "False";
+}
+
+Json to_json(const DiskSpec& disk)
+{
+    Json json = Json::object();
+    set(json, "backend_domname", disk.backend_domain);
+    if (disk.has_target)
+        json["pdev_path"] = disk.target;
+    json["vdev"] = disk.vdev;
+    set(json, "backend", disk.backend_type);
+    json["format"] = disk.format;
+    set(json, "script", disk.script);
+    if (disk.cdrom)
+        json["removable"] = 1;
+    if (!disk.read_only)
+        json["readwrite"] = 1;
+    if (disk.cdrom)
+        json["is_cdrom"] = 1;
+    if (disk.direct_io_safe)
+        json["direct_io_safe"] = true;
+    set(json, "discard_enable", disk.discard);
+    set(json, "specification", disk.specification);
+    set(json, "colo_enable", disk.colo);
+    set(json, "colo_host", disk.colo_host);
+    if (disk.colo_port != 0)
+        json["colo_port"] = disk.colo_port;
+    set(json, "colo_export", disk.colo_export);
+    set(json, "active_disk", disk.active_disk);
+    set(json, "hidden_disk", disk.hidden_disk);
+    set(json, "trusted", disk.trusted);
+    return json;
 }
 
 }

@@ -2,6 +2,7 @@
 // anywhere between, and old prefixes as in "phy:/dev/vg/disk,xvda,w".
 #pragma once
 
+#include "tools/xl/config/json.hpp"
 #include "tools/xl/config/spec.hpp"
 
 #include <cstdint>
@@ -10,22 +11,39 @@
 namespace xylem::xl::config {
 
 struct DiskSpec {
-    std::string target; ///< a path; empty for an empty drive
-    std::string format = "raw";
+    bool has_target = true;
+    std::string target;       ///< a path; empty for an empty drive
+    std::string format;       ///< raw, qcow, qcow2, vhd, qed or empty
     std::string vdev;         ///< as the guest calls it
-    std::uint32_t number = 0; ///< of the virtual device, what vdev stands for
+    std::uint32_t number = 0; ///< of the virtual device, what vdev stands for (set by usable)
     bool read_only = false;
     bool cdrom = false;
-    bool discard = true;
-    bool trusted = true;
+    std::optional<bool> discard;
+    std::optional<bool> trusted;
     bool direct_io_safe = false;
     std::string backend_domain; ///< empty for dom0
     std::string backend_type;   ///< empty to let xl choose
+    std::string specification;
     std::string script;
+    // COLO, which keeps two guests in step.
+    std::optional<bool> colo;
+    std::optional<std::string> colo_host;
+    int colo_port = 0;
+    std::optional<std::string> colo_export;
+    std::optional<std::string> active_disk;
+    std::optional<std::string> hidden_disk;
 };
 
+/// What is written, whether it can be used or not.
 /// @throws SpecError
 DiskSpec parse_disk_spec(std::string_view spec);
+
+/// The disk with its number and its target's whole path.
+/// @throws SpecError  no guest can have it
+DiskSpec usable(DiskSpec disk);
+
+/// As libxl's device_disk.
+Json to_json(const DiskSpec& disk);
 
 /// The number of a virtual device (xen-vbd-interface(7)): "xvda", "xvda1", "hdc", "sdb3", "d2p1" or the number itself.
 std::optional<std::uint32_t> virtual_device_number(std::string_view vdev);

@@ -2,108 +2,85 @@
 #include "tools/xl/config/domain_config.hpp"
 
 #include "tools/xl/config/options.hpp"
+#include "tools/xl/config/reader.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <cstring>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 namespace xylem::xl::config {
 
 namespace {
 
+constexpr std::array<std::string_view, 7> action_names{
+    "destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart", "soft-reset"};
+
 constexpr std::int64_t most_vcpus = 8192;
 constexpr std::int64_t most_mib = std::int64_t{1} << 32;
 
-/// Typed access to the settings, with each mistake reported at its place.
-class Reader {
+/// Typed access to what is served, with each mistake reported at its place.
+class Strict {
 public:
-    Reader(const Settings& settings, const std::string& file) : settings_(settings), file_{file, 1, 1} {}
-
-    const Setting* find(std::string_view name) const { return settings_.find(name); }
-
-    std::string text(std::string_view name) const
+    Strict(const Settings& settings, const std::string& file, Complaints& complaints)
+        : reader_(settings, file, complaints)
     {
-        const Setting* setting = find(name);
-        return setting ? text_of(*setting) : std::string();
-    }
-    static std::string text_of(const Setting& setting)
-    {
-        if (setting.value.kind != Value::Kind::string)
-            throw SyntaxError(setting.value.where, fmt::format("'{}' wants a string in quotes", setting.name));
-        return setting.value.text;
-    }
-    std::string required_text(std::string_view name, const char* why) const
-    {
-        if (const std::string value = text(name); !value.empty())
-            return value;
-        const Setting* setting = find(name);
-        throw SyntaxError(setting ? setting->value.where : file_, fmt::format("'{}' is missing: {}", name, why));
     }
 
-    /// Quoted numbers are numbers too: many a configuration in use has them.
+    const Setting* find(std::string_view name) const { return reader_.find(name); }
+    std::string text(std::string_view name) const { return reader_.text(name).value_or(""); }
     std::optional<std::int64_t> number(std::string_view name, std::int64_t least, std::int64_t most) const
     {
-        const Setting* setting = find(name);
-        if (!setting)
-            return std::nullopt;
-        const auto value = setting->value.kind == Value::Kind::list ? std::nullopt : number_of(setting->value.text);
-        if (!value || *value < least || *value > most)
-            throw SyntaxError(setting->value.where,
-                              fmt::format("'{}' wants a number from {} to {}", name, least, most));
-        return value;
+        return reader_.bounded(name, least, most);
     }
     std::optional<unsigned> small_number(std::string_view name, std::int64_t least, std::int64_t most) const
     {
         const auto value = number(name, least, most);
         return value ? std::optional(static_cast<unsigned>(*value)) : std::nullopt;
     }
-    bool flag(std::string_view name) const
-    {
-        return number(name, 0, std::numeric_limits<std::int64_t>::max()).value_or(0) != 0;
-    }
-
+    bool flag(std::string_view name) const { return reader_.flag(name).value_or(false); }
     std::vector<Value> list(std::string_view name) const
     {
-        const Setting* setting = find(name);
-        if (!setting)
-            return {};
-        if (setting->value.kind != Value::Kind::list)
-            throw SyntaxError(setting->value.where, fmt::format("'{}' wants a list in [ ]", name));
-        return setting->value.list;
+        return reader_.is_list(name) ? find(name)->value.list : std::vector<Value>();
     }
 
     [[noreturn]] void refuse(std::string_view name, const std::string& why) const
     {
-        throw SyntaxError(find(name)->value.where, why);
+        throw SyntaxError(reader_.place(name), why);
     }
 
 private:
-    const Settings& settings_;
-    Position file_;
+    Reader reader_;
 };
+
+/// Why the setting is refused by its name alone; empty if it is not.
+std::string refusal_of(const Setting& setting)
+{
+    switch (state_of(setting.name)) {
+    case OptionState::served:
+        return {};
+    case OptionState::not_yet:
+        return fmt::format("the option '{}' is not served yet", setting.name);
+    case OptionState::for_hvm_only:
+        return fmt::format("the option '{}' is for HVM guests; only PV guests are served", setting.name);
+    case OptionState::unknown:
+        break;
+    }
+    const std::string nearest = nearest_option(setting.name);
+    return fmt::format("there is no option '{}'{}", setting.name,
+                       nearest.empty() ? "" : "; did you mean '" + nearest + "'?");
+}
 
 void check_names(const Settings& settings)
 {
-    for (const Setting& setting : settings.all()) {
-        switch (state_of(setting.name)) {
-        case OptionState::served:
-            break;
-        case OptionState::not_yet:
-            throw SyntaxError(setting.where, fmt::format("the option '{}' is not served yet", setting.name));
-        case OptionState::for_hvm_only:
-            throw SyntaxError(setting.where, fmt::format("the option '{}' is for HVM guests; only PV guests are served",
-                                                         setting.name));
-        case OptionState::unknown:
-            const std::string nearest = nearest_option(setting.name);
-            throw SyntaxError(setting.where, fmt::format("there is no option '{}'{}", setting.name,
-                                                         nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
-        }
-    }
+    for (const Setting& setting : settings.all())
+        if (const std::string refusal = refusal_of(setting); !refusal.empty())
+            throw SyntaxError(setting.where, refusal);
 }
 
-void check_type(const Reader& reader)
+void check_type(const Strict& reader)
 {
     const std::string type = reader.text("type");
     const std::string builder = reader.text("builder");
@@ -126,56 +103,38 @@ void check_type(const Reader& reader)
         reader.refuse("tsc_mode", "TSC modes are not served yet; expected 'default'");
 }
 
-void read_name(const Reader& reader, DomainConfig& config)
+void read_name(const Strict& reader, DomainConfig& config)
 {
-    config.name = reader.required_text("name", "a domain needs a name");
+    config.name = reader.text("name");
     if (!is_domain_name(config.name))
         throw SyntaxError(reader.find("name")->value.where,
                           fmt::format("'{}' cannot be a domain's name; expected {}", config.name, domain_name_rule));
 }
 
-bool is_uuid(const std::string& text)
+/// The whole of it is made of several settings, or may be lacking: the description has put it together.
+std::string from_description(const Json& part, const char* field)
 {
-    static constexpr std::string_view shape = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-    return text.size() == shape.size() &&
-           std::equal(text.begin(), text.end(), shape.begin(),
-                      [](unsigned char c, char wanted) { return wanted == '-' ? c == '-' : std::isxdigit(c) != 0; });
+    return part.contains(field) && part[field].is_string() ? part[field].get<std::string>() : std::string();
 }
 
-void read_uuid(const Reader& reader, DomainConfig& config)
+void read_kernel(const Strict& reader, DomainConfig& config)
 {
-    config.uuid = reader.text("uuid");
-    std::transform(config.uuid.begin(), config.uuid.end(), config.uuid.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (!config.uuid.empty() && !is_uuid(config.uuid))
-        throw SyntaxError(
-            reader.find("uuid")->value.where,
-            fmt::format("'{}' is no UUID; expected one like 6cb1975a-e55d-11f1-9b3c-8eb31e9bf1b3", config.uuid));
+    const Json& build = config.description->at("b_info");
+    config.kernel = from_description(build, "kernel");
+    config.ramdisk = from_description(build, "ramdisk");
+    config.command_line = from_description(build, "cmdline");
+    if (config.kernel.empty())
+        reader.refuse("kernel", "'kernel' is missing: expected the path of the guest's kernel");
+    if (reader.find("firmware"))
+        reader.refuse("firmware", "the option 'firmware' is not served yet; expected 'kernel'");
 }
 
-/// The command line is `cmdline`, or else made of `root` and `extra`.
-void read_kernel(const Reader& reader, DomainConfig& config)
-{
-    config.kernel = reader.required_text("kernel", "expected the path of the guest's kernel");
-    config.ramdisk = reader.text("ramdisk");
-    config.command_line = reader.text("cmdline");
-    const std::string root = reader.text("root");
-    const std::string extra = reader.text("extra");
-    if (!config.command_line.empty() && !(root.empty() && extra.empty()))
-        throw SyntaxError(reader.find(root.empty() ? "extra" : "root")->where,
-                          "'cmdline' is given too; expected either 'cmdline', or 'root' and 'extra'");
-    if (!root.empty())
-        config.command_line = "root=" + root;
-    if (!extra.empty())
-        config.command_line += (root.empty() ? "" : " ") + extra;
-}
-
-void read_sizes(const Reader& reader, DomainConfig& config)
+void read_sizes(const Strict& reader, DomainConfig& config)
 {
     const auto memory = reader.number("memory", 1, most_mib);
     const auto most = reader.number("maxmem", 1, most_mib);
     if (!memory && !most)
-        reader.required_text("memory", "expected the domain's memory in MiB");
+        reader.refuse("memory", "'memory' is missing: expected the domain's memory in MiB");
     config.memory_kib = static_cast<std::uint64_t>(memory.value_or(most.value_or(0))) << 10;
     config.max_memory_kib = static_cast<std::uint64_t>(most.value_or(memory.value_or(0))) << 10;
     if (config.max_memory_kib < config.memory_kib)
@@ -189,7 +148,7 @@ void read_sizes(const Reader& reader, DomainConfig& config)
     config.max_event_channels = reader.small_number("max_event_channels", 1, 131071);
 }
 
-std::vector<std::string> read_cpu_lists(const Reader& reader, std::string_view name)
+std::vector<std::string> read_cpu_lists(const Strict& reader, std::string_view name)
 {
     const Setting* setting = reader.find(name);
     if (!setting)
@@ -202,7 +161,7 @@ std::vector<std::string> read_cpu_lists(const Reader& reader, std::string_view n
     return lists;
 }
 
-void read_scheduling(const Reader& reader, DomainConfig& config)
+void read_scheduling(const Strict& reader, DomainConfig& config)
 {
     config.cpus = read_cpu_lists(reader, "cpus");
     config.soft_cpus = read_cpu_lists(reader, "cpus_soft");
@@ -210,34 +169,29 @@ void read_scheduling(const Reader& reader, DomainConfig& config)
     config.cap = reader.small_number("cap", 0, 65535);
 }
 
-ShutdownAction read_action(const Reader& reader, std::string_view name, ShutdownAction otherwise)
+ShutdownAction read_action(const Strict& reader, std::string_view name, ShutdownAction otherwise)
 {
     const std::string text = reader.text(name);
-    if (text.empty())
-        return otherwise;
-    for (ShutdownAction action :
-         {ShutdownAction::destroy, ShutdownAction::restart, ShutdownAction::rename_restart, ShutdownAction::preserve})
-        if (text == name_of(action))
-            return action;
-    const bool known = text == "coredump-destroy" || text == "coredump-restart" || text == "soft-reset";
-    throw SyntaxError(reader.find(name)->value.where,
-                      fmt::format("{}: '{}' {}; expected destroy, restart, rename-restart or preserve", name, text,
-                                  known ? "is not served yet" : "is no action"));
+    for (std::size_t i = 0; i < action_names.size(); ++i)
+        if (text == action_names[i])
+            return static_cast<ShutdownAction>(i);
+    return otherwise; // the description has refused what is no action
 }
 
-void read_actions(const Reader& reader, DomainConfig& config)
+void read_actions(const Strict& reader, DomainConfig& config)
 {
     config.on_poweroff = read_action(reader, "on_poweroff", config.on_poweroff);
     config.on_reboot = read_action(reader, "on_reboot", config.on_reboot);
     config.on_crash = read_action(reader, "on_crash", config.on_crash);
     config.on_watchdog = read_action(reader, "on_watchdog", config.on_watchdog);
-    // A PV guest cannot ask for a soft reset; the setting is read so that a wrong word is still an error.
-    if (reader.text("on_soft_reset") != "soft-reset")
-        read_action(reader, "on_soft_reset", ShutdownAction::destroy);
+    config.on_soft_reset = read_action(reader, "on_soft_reset", config.on_soft_reset);
+    for (const char* name : {"on_poweroff", "on_reboot", "on_crash", "on_watchdog"})
+        if (reader.text(name) == "soft-reset")
+            reader.refuse(name, fmt::format("{}: 'soft-reset' is for HVM guests; a PV guest has none", name));
 }
 
 template <typename Spec, typename Parse>
-std::vector<Spec> read_devices(const Reader& reader, std::string_view name, Parse parse)
+std::vector<Spec> read_devices(const Strict& reader, std::string_view name, Parse parse)
 {
     std::vector<Spec> devices;
     for (const Value& value : reader.list(name)) {
@@ -254,7 +208,7 @@ std::vector<Spec> read_devices(const Reader& reader, std::string_view name, Pars
     return devices;
 }
 
-void check_devices(const Reader& reader, const DomainConfig& config)
+void check_devices(const Strict& reader, const DomainConfig& config)
 {
     for (std::size_t i = 0; i < config.disks.size(); ++i)
         for (std::size_t j = 0; j < i; ++j)
@@ -272,8 +226,7 @@ void check_devices(const Reader& reader, const DomainConfig& config)
 
 std::string_view name_of(ShutdownAction action)
 {
-    static constexpr std::array<std::string_view, 4> names{"destroy", "restart", "rename-restart", "preserve"};
-    return names[static_cast<std::size_t>(action)];
+    return action_names[static_cast<std::size_t>(action)];
 }
 
 bool is_domain_name(std::string_view name)
@@ -285,25 +238,56 @@ bool is_domain_name(std::string_view name)
            !std::all_of(name.begin(), name.end(), digit);
 }
 
-DomainConfig read_domain_config(const Settings& settings, const std::string& file)
+std::vector<std::string> unserved_options(const Settings& settings)
 {
+    std::vector<std::string> refusals;
+    for (const Setting& setting : settings.all())
+        if (const std::string refusal = refusal_of(setting); !refusal.empty())
+            refusals.emplace_back(SyntaxError(setting.where, refusal).what());
+    return refusals;
+}
+
+/// What xl.conf has for interfaces that do not say otherwise.
+static void apply_defaults(std::vector<VifSpec>& vifs, const Defaults& defaults)
+{
+    const std::pair<std::string VifSpec::*, const std::optional<std::string>&> fields[] = {
+        {&VifSpec::bridge, defaults.vif_bridge},
+        {&VifSpec::script, defaults.vif_script},
+        {&VifSpec::gateway_device, defaults.vif_gateway_device},
+        {&VifSpec::backend_domain, defaults.vif_backend},
+    };
+    for (VifSpec& vif : vifs)
+        for (const auto& [field, value] : fields)
+            if ((vif.*field).empty() && value)
+                vif.*field = *value;
+}
+
+DomainConfig read_domain_config(const Settings& settings, const std::string& file, const Machine& machine,
+                                const Defaults& defaults)
+{
+    Complaints complaints;
+    const Strict reader(settings, file, complaints);
     check_names(settings);
-    const Reader reader(settings, file);
     check_type(reader);
     DomainConfig config;
+    config.description = std::make_shared<const Json>(describe(settings, file, machine, defaults, complaints));
+    config.uuid = from_description(config.description->at("c_info"), "uuid");
     read_name(reader, config);
-    read_uuid(reader, config);
     read_kernel(reader, config);
     read_sizes(reader, config);
     read_scheduling(reader, config);
     read_actions(reader, config);
-    config.disks = read_devices<DiskSpec>(reader, "disk", parse_disk_spec);
+    config.disks =
+        read_devices<DiskSpec>(reader, "disk", [](std::string_view spec) { return usable(parse_disk_spec(spec)); });
     config.vifs = read_devices<VifSpec>(reader, "vif", parse_vif_spec);
+    apply_defaults(config.vifs, defaults);
     check_devices(reader, config);
     config.time_offset_seconds =
         reader.number("rtc_timeoffset", -(std::int64_t{1} << 40), std::int64_t{1} << 40).value_or(0);
     if (reader.flag("localtime"))
         reader.refuse("localtime", "the option 'localtime' is not served yet; expected 0");
+    if (!complaints.empty())
+        throw Failure(complaints.front());
     return config;
 }
 

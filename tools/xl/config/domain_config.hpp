@@ -4,13 +4,24 @@
 // a domain that silently lacks what was asked for is worse than none.
 #pragma once
 
+#include "tools/xl/config/description.hpp"
 #include "tools/xl/config/disk_spec.hpp"
 #include "tools/xl/config/syntax.hpp"
 #include "tools/xl/config/vif_spec.hpp"
 
+#include <memory>
+
 namespace xylem::xl::config {
 
-enum class ShutdownAction { destroy, restart, rename_restart, preserve };
+enum class ShutdownAction {
+    destroy,
+    restart,
+    rename_restart,
+    preserve,
+    coredump_destroy,
+    coredump_restart,
+    soft_reset
+};
 
 std::string_view name_of(ShutdownAction action);
 
@@ -33,19 +44,27 @@ struct DomainConfig {
     ShutdownAction on_reboot = ShutdownAction::restart;
     ShutdownAction on_crash = ShutdownAction::destroy;
     ShutdownAction on_watchdog = ShutdownAction::destroy;
+    ShutdownAction on_soft_reset = ShutdownAction::soft_reset;
     std::vector<DiskSpec> disks;
     std::vector<VifSpec> vifs;
     std::optional<unsigned> max_grant_frames;
     std::optional<unsigned> max_maptrack_frames;
     std::optional<unsigned> max_event_channels;
     std::int64_t time_offset_seconds = 0;
+    std::string source;                      ///< the text that says all this, empty if there is none
+    std::shared_ptr<const Json> description; ///< all that the configuration says, as libxl's domain_config
 };
 
 /// Whether a domain can be called so without being mistaken for another, or for a path.
 bool is_domain_name(std::string_view name);
 inline constexpr const char* domain_name_rule = "at most 40 letters, digits and _-.+:@, not digits alone";
 
-/// @throws SyntaxError  naming the place
-DomainConfig read_domain_config(const Settings& settings, const std::string& file);
+/// A sentence for each setting that read_domain_config refuses by its name alone.
+std::vector<std::string> unserved_options(const Settings& settings);
+
+/// What of the settings can be had here.
+/// @throws SyntaxError  naming the place of the first thing that cannot
+DomainConfig read_domain_config(const Settings& settings, const std::string& file, const Machine& machine = {},
+                                const Defaults& defaults = {});
 
 }

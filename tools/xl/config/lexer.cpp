@@ -17,7 +17,7 @@ bool is_digit(char c)
 }
 bool in_name(char c)
 {
-    return is_lower(c) || is_digit(c) || c == '_';
+    return is_lower(c) || is_digit(c) || c == '_' || c == '.';
 }
 bool in_number(char c)
 {

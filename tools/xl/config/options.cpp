@@ -58,6 +58,7 @@ constexpr auto not_yet = std::to_array<std::string_view>({
     "cpuid",
     "device_tree",
     "driver_domain",
+    "extratime",
     "dtdev",
     "e820_host",
     "hap",
@@ -67,23 +68,28 @@ constexpr auto not_yet = std::to_array<std::string_view>({
     "irqs",
     "max_grant_version",
     "msr_relaxed",
+    "latency",
     "nodes",
+    "oos",
     "p9",
     "pci_msitranslate",
     "pci_permissive",
     "pci_power_mgmt",
     "pci_seize",
+    "period",
     "pvcalls",
     "pvshim",
     "pvshim_cmdline",
     "pvshim_extra",
     "pvshim_path",
     "seclabel",
+    "slice",
     "suppress_spurious_page_faults",
     "trust_vcpus",
     "usbctrl",
     "usbdev",
     "vdispl",
+    "vif2",
     "virtio",
     "vkb",
     "vmtrace_buf_kb",
@@ -106,6 +112,7 @@ constexpr auto for_hvm_only = std::to_array<std::string_view>({
     "bios",
     "bios_path_override",
     "boot",
+    "device_model",
     "device_model_args",
     "device_model_args_hvm",
     "device_model_args_pv",
@@ -115,10 +122,12 @@ constexpr auto for_hvm_only = std::to_array<std::string_view>({
     "device_model_stubdomain_seclabel",
     "device_model_user",
     "device_model_version",
+    "display",
     "dm_restrict",
     "firmware",
     "firmware_override",
     "gfx_passthru",
+    "gic_version",
     "hdtype",
     "hpet",
     "keymap",
@@ -128,7 +137,6 @@ constexpr auto for_hvm_only = std::to_array<std::string_view>({
     "nestedhvm",
     "nographic",
     "nx",
-    "oos",
     "opengl",
     "pae",
     "rdm",
@@ -141,6 +149,8 @@ constexpr auto for_hvm_only = std::to_array<std::string_view>({
     "soundhw",
     "spice",
     "spice_clipboard_sharing",
+    "spice_image_compression",
+    "spice_streaming_video",
     "spiceagent_mouse",
     "spicedisable_ticketing",
     "spicehost",
@@ -170,10 +180,27 @@ constexpr auto for_hvm_only = std::to_array<std::string_view>({
     "vnclisten",
     "vncpasswd",
     "vncunused",
+    "vncviewer",
     "vpt_align",
     "vuart",
+    "xauthority",
     "xen_platform_pci",
 });
+
+/// What of a served option is refused all the same.
+constexpr std::pair<std::string_view, std::string_view> notes[] = {
+    {"bootloader", "an empty one alone; `kernel` names what is to run"},
+    {"builder", "`generic` and `linux`; `type` says it today"},
+    {"localtime", "0 alone"},
+    {"on_crash", "with `coredump-`, the rest of the action follows without a core"},
+    {"on_soft_reset", "read; a PV guest that asks for a soft reset is destroyed"},
+    {"passthrough", "`disabled` alone"},
+    {"pci", "an empty list alone"},
+    {"pool", "`Pool-0` alone"},
+    {"tsc_mode", "`default` alone"},
+    {"type", "`pv` alone"},
+    {"vfb", "an empty list alone: there is no framebuffer backend"},
+};
 
 template <std::size_t N> bool among(const std::array<std::string_view, N>& names, std::string_view name)
 {
@@ -213,6 +240,23 @@ std::string nearest_option(std::string_view name)
         return distance(name, a) < distance(name, b);
     });
     return distance(name, *nearest) <= 2 ? std::string(*nearest) : std::string();
+}
+
+std::vector<OptionEntry> all_options()
+{
+    std::vector<OptionEntry> all;
+    const auto add = [&](const auto& names, OptionState state) {
+        for (std::string_view name : names) {
+            const auto note = std::find_if(std::begin(notes), std::end(notes),
+                                           [&](const auto& entry) { return entry.first == name; });
+            all.push_back({name, state, note == std::end(notes) ? std::string_view() : note->second});
+        }
+    };
+    add(served, OptionState::served);
+    add(not_yet, OptionState::not_yet);
+    add(for_hvm_only, OptionState::for_hvm_only);
+    std::sort(all.begin(), all.end(), [](const OptionEntry& a, const OptionEntry& b) { return a.name < b.name; });
+    return all;
 }
 
 }

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace xylem::xl::config {
 
@@ -17,5 +18,12 @@ OptionState state_of(std::string_view option);
 
 /// The served option whose name is nearest, or nothing if none is near.
 std::string nearest_option(std::string_view name);
+
+struct OptionEntry {
+    std::string_view name;
+    OptionState state;
+    std::string_view note; ///< what of a served option is refused all the same
+};
+std::vector<OptionEntry> all_options();
 
 }

@@ -47,16 +47,16 @@ private:
 
     void setting(Settings& settings)
     {
-        Setting setting{token_.text, token_.where, {}};
+        Setting setting{token_.text, token_.where, {}, false};
         if (!accept(Token::Kind::name))
             expected("the name of a setting (small letters, digits and _)");
-        const bool append = accept(Token::Kind::append);
-        if (!append && !accept(Token::Kind::assign))
+        setting.appended = accept(Token::Kind::append);
+        if (!setting.appended && !accept(Token::Kind::assign))
             expected("'=' or '+='");
         setting.value = value(0);
         if (token_.kind != Token::Kind::end_of_setting && token_.kind != Token::Kind::end_of_file)
             expected("the end of the line or ';'");
-        append ? settings.append(std::move(setting)) : settings.assign(std::move(setting));
+        setting.appended ? settings.append(std::move(setting)) : settings.assign(std::move(setting));
     }
 
     Value value(unsigned depth)
@@ -66,7 +66,7 @@ private:
             return value;
         if (token_.kind == Token::Kind::number) {
             value.kind = Value::Kind::number;
-            if (!number_of(token_.text))
+            if (token_.text.find_first_not_of("0123456789abcdefx") != std::string::npos)
                 expected("a number (decimal, octal after 0, hexadecimal after 0x)");
             accept(Token::Kind::number);
             return value;
@@ -133,6 +133,7 @@ void Settings::append(Setting setting)
                                       old->value.kind == Value::Kind::list ? "a list" : "a string or number"));
     old->value.text += setting.value.text;
     old->value.list.insert(old->value.list.end(), setting.value.list.begin(), setting.value.list.end());
+    old->appended = true;
     if (!lists)
         old->value.kind = Value::Kind::string;
 }

@@ -4,7 +4,7 @@
 //   setting = name ( "=" | "+=" ) value
 //   value   = string | number | "[" [ value { "," value } [ "," ] ] "]"
 //
-// Names are [a-z][a-z0-9_]*. Strings stand in single or double quotes, end on their line, and know C's backslash
+// Names are [a-z][a-z0-9_.]*. Strings stand in single or double quotes, end on their line, and know C's backslash
 // escapes. Numbers are decimal, octal (0...) or hexadecimal (0x...). Within a list lines may break anywhere. "#" starts
 // a comment.
 #pragma once
@@ -46,6 +46,7 @@ struct Setting {
     std::string name;
     Position where;
     Value value;
+    bool appended = false; ///< by "+="
 };
 
 /// Settings in the order of their first mention. A later one of the same name replaces the earlier; "+=" adds to it: a

@@ -134,21 +134,25 @@ std::string text_of(const MacAddress& mac)
 
 std::optional<Rate> parse_rate(std::string_view text)
 {
-    // In bits a second, so that a rate of bits that is no whole number of bytes is not lost.
-    static const std::map<std::string_view, std::uint64_t> rates{
+    static const std::map<std::string_view, std::uint64_t> bits{
         {"GB/s", 8'000'000'000}, {"MB/s", 8'000'000}, {"KB/s", 8'000}, {"B/s", 8},
         {"Gb/s", 1'000'000'000}, {"Mb/s", 1'000'000}, {"Kb/s", 1'000}, {"b/s", 1},
     };
-    static const std::map<std::string_view, std::uint64_t> intervals{{"us", 1}, {"ms", 1'000}, {"s", 1'000'000}};
+    static const std::map<std::string_view, std::uint64_t> intervals{
+        {"us", 1}, {"ms", 1'000}, {"s", 1'000'000}, {"", 1'000'000}};
     constexpr std::uint64_t default_interval = 50'000;
+    constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
 
     const std::size_t at = std::min(text.find('@'), text.size());
-    const auto bits = with_unit(text.substr(0, at), rates);
+    const auto rate = with_unit(text.substr(0, at), bits);
     const auto interval = at == text.size() ? default_interval : with_unit(text.substr(at + 1), intervals);
-    if (!bits || !interval || *bits == 0 || *interval == 0 || *interval > std::numeric_limits<std::uint32_t>::max())
+    if (!rate || !interval || *rate == 0 || *interval == 0 || *interval > most)
         return std::nullopt;
-    const auto bytes = static_cast<std::uint64_t>(static_cast<__uint128_t>(*bits) * *interval / 8'000'000);
-    return Rate{bytes, static_cast<std::uint32_t>(*interval)};
+    const std::uint64_t bytes_per_second = *rate / 8;
+    const auto bytes = static_cast<__uint128_t>(bytes_per_second) * *interval / 1'000'000;
+    if (static_cast<__uint128_t>(bytes_per_second) * *interval > std::numeric_limits<std::uint64_t>::max())
+        return std::nullopt;
+    return Rate{static_cast<std::uint64_t>(bytes), static_cast<std::uint32_t>(*interval)};
 }
 
 VifSpec parse_vif_spec(std::string_view spec)
