@@ -21,7 +21,7 @@ static std::string complaint(const std::string& text)
 {
     try {
         read(text);
-    } catch (const SyntaxError& error) {
+    } catch (const Failure& error) {
         return error.what();
     }
     return "no complaint";

@@ -51,8 +51,8 @@ TEST(DiskSpec, FlagsAndKeysStandAnywhere)
 {
     const DiskSpec disk =
         parse_disk_spec("no-discard,/a,untrusted,raw,backendtype=phy,xvda,r,script=block,direct-io-safe");
-    EXPECT_FALSE(disk.discard);
-    EXPECT_FALSE(disk.trusted);
+    EXPECT_EQ(disk.discard, false);
+    EXPECT_EQ(disk.trusted, false);
     EXPECT_TRUE(disk.direct_io_safe);
     EXPECT_TRUE(disk.read_only);
     EXPECT_EQ(disk.backend_type, "phy");

@@ -1,5 +1,5 @@
 // The syntax of xl.cfg(5), and where its mistakes are said to be.
-#include "tools/xl/config/syntax.hpp"
+#include "tools/xl/config/reader.hpp"
 
 #include <gtest/gtest.h>
 
@@ -95,14 +95,15 @@ TEST(Syntax, PlusEqualsAddsToListsAndStrings)
 
 TEST(Syntax, NumbersAreDecimalOctalOrHexadecimal)
 {
-    EXPECT_EQ(number_of("256"), 256);
-    EXPECT_EQ(number_of("0x10"), 16);
-    EXPECT_EQ(number_of("010"), 8);
-    EXPECT_EQ(number_of("08"), std::nullopt);
-    EXPECT_EQ(number_of("12m"), std::nullopt);
-    EXPECT_EQ(number_of(" 1"), std::nullopt);
-    EXPECT_EQ(number_of(""), std::nullopt);
-    EXPECT_EQ(number_of("99999999999999999999"), std::nullopt);
+    EXPECT_EQ(number_like_strtol("256"), 256);
+    EXPECT_EQ(number_like_strtol("0x10"), 16);
+    EXPECT_EQ(number_like_strtol("010"), 8);
+    EXPECT_EQ(number_like_strtol("08"), std::nullopt);
+    EXPECT_EQ(number_like_strtol("12m"), std::nullopt);
+    EXPECT_EQ(number_like_strtol(" 1"), 1);
+    EXPECT_EQ(number_like_strtol("1 "), std::nullopt);
+    EXPECT_EQ(number_like_strtol(""), std::nullopt);
+    EXPECT_EQ(number_like_strtol("99999999999999999999"), std::nullopt);
 }
 
 TEST(Syntax, FilesFromDosAreRead)

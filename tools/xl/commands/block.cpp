@@ -17,7 +17,7 @@ std::string joined(const std::vector<std::string>& words)
 
 void attach(const std::string& name, const std::vector<std::string>& words)
 {
-    const config::DiskSpec disk = config::usable(config::parse_disk_spec(joined(words)));
+    const config::DiskSpec disk = config::parse_disk_spec(joined(words));
     Session session;
     const DomId guest = id_of(resolve_guest(session, name, "attach a disk to"));
     const DiskTarget target = check_disk(session.store, disk);

@@ -37,7 +37,7 @@ void set_number(Json& json, const char* field, std::int64_t value)
 Json disk(const Item& item)
 {
     try {
-        return to_json(parse_disk_spec(item.text));
+        return to_json(read_disk_spec(item.text));
     } catch (const SpecError& error) {
         Position where = item.where;
         where.column += static_cast<unsigned>(error.offset) + 1; // behind the quote

@@ -18,6 +18,7 @@ public:
     explicit DiskParser(std::string_view spec) : reader_(spec) {}
 
     DiskSpec parse();
+    std::size_t vdev_offset() const { return vdev_offset_; }
 
 private:
     using Setter = void (DiskParser::*)(const Parameter&);
@@ -44,6 +45,7 @@ private:
     std::optional<std::string> vdev_;
     std::optional<std::string> backend_domain_;
     std::optional<std::string> script_;
+    std::size_t vdev_offset_ = 0;
     bool has_old_prefix_ = false;
     bool access_by_position_ = false;
 };
@@ -54,6 +56,8 @@ void DiskParser::once(const Parameter& parameter, const char* name, std::optiona
     if (text && !text->empty())
         throw SpecError(parameter.offset, fmt::format("the disk's {} is given twice", name));
     text = parameter.value;
+    if (&text == &vdev_)
+        vdev_offset_ = parameter.offset;
 }
 
 void DiskParser::choose(const Parameter& p, const char* name, std::string& chosen,
@@ -334,16 +338,19 @@ std::optional<std::uint32_t> virtual_device_number(std::string_view vdev)
     return partition && rest.empty() ? by_kind(kind, *disk, *partition) : std::nullopt;
 }
 
-DiskSpec parse_disk_spec(std::string_view spec)
+DiskSpec read_disk_spec(std::string_view spec)
 {
     return DiskParser(spec).parse();
 }
 
-DiskSpec usable(DiskSpec disk)
+DiskSpec parse_disk_spec(std::string_view spec)
 {
+    DiskParser parser(spec);
+    DiskSpec disk = parser.parse();
     const auto number = virtual_device_number(disk.vdev);
     if (!number)
-        throw SpecError(0, fmt::format("'{}' is no virtual device; expected one like xvda, sda1 or hdc", disk.vdev));
+        throw SpecError(parser.vdev_offset(),
+                        fmt::format("'{}' is no virtual device; expected one like xvda, sda1 or hdc", disk.vdev));
     disk.number = *number;
     if (!disk.target.empty() && disk.target[0] != '/')
         disk.target.insert(0, "/dev/");

@@ -15,7 +15,7 @@ struct DiskSpec {
     std::string target;       ///< a path; empty for an empty drive
     std::string format;       ///< raw, qcow, qcow2, vhd, qed or empty
     std::string vdev;         ///< as the guest calls it
-    std::uint32_t number = 0; ///< of the virtual device, what vdev stands for (set by usable)
+    std::uint32_t number = 0; ///< of the virtual device, what vdev stands for (set by parse_disk_spec)
     bool read_only = false;
     bool cdrom = false;
     std::optional<bool> discard;
@@ -36,11 +36,11 @@ struct DiskSpec {
 
 /// What is written, whether it can be used or not.
 /// @throws SpecError
-DiskSpec parse_disk_spec(std::string_view spec);
+DiskSpec read_disk_spec(std::string_view spec);
 
-/// The disk with its number and its target's whole path.
-/// @throws SpecError  no guest can have it
-DiskSpec usable(DiskSpec disk);
+/// A disk that a guest can have, with its number and its target's whole path.
+/// @throws SpecError
+DiskSpec parse_disk_spec(std::string_view spec);
 
 /// As libxl's device_disk.
 Json to_json(const DiskSpec& disk);

@@ -277,8 +277,7 @@ DomainConfig read_domain_config(const Settings& settings, const std::string& fil
     read_sizes(reader, config);
     read_scheduling(reader, config);
     read_actions(reader, config);
-    config.disks =
-        read_devices<DiskSpec>(reader, "disk", [](std::string_view spec) { return usable(parse_disk_spec(spec)); });
+    config.disks = read_devices<DiskSpec>(reader, "disk", parse_disk_spec);
     config.vifs = read_devices<VifSpec>(reader, "vif", parse_vif_spec);
     apply_defaults(config.vifs, defaults);
     check_devices(reader, config);

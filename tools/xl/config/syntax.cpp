@@ -4,8 +4,6 @@
 #include "tools/xl/config/lexer.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
 #include <utility>
 
 namespace xylem::xl::config {
@@ -141,17 +139,6 @@ void Settings::append(Setting setting)
 void parse(std::string_view text, const std::string& name, Settings& settings)
 {
     Parser(text, name).file(settings);
-}
-
-std::optional<std::int64_t> number_of(std::string_view text)
-{
-    const std::string copy(text);
-    char* end = nullptr;
-    errno = 0;
-    const long long value = std::strtoll(copy.c_str(), &end, 0);
-    if (copy.empty() || *end != '\0' || errno != 0 || std::isspace(static_cast<unsigned char>(copy[0])))
-        return std::nullopt;
-    return value;
 }
 
 }

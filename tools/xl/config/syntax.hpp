@@ -67,7 +67,4 @@ private:
 /// @throws SyntaxError
 void parse(std::string_view text, const std::string& name, Settings& settings);
 
-/// The number that `text` writes, if it writes one.
-std::optional<std::int64_t> number_of(std::string_view text);
-
 }
