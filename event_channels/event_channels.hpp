@@ -44,6 +44,7 @@ struct Fifo {
     static constexpr u32 words_per_page = page_size / sizeof(u32);
     static constexpr u32 max_pages = abi::evtchn_fifo_nr_channels / words_per_page;
     u32 page_count = 0;
+    u32 raised_pages = 0; ///< of these, what was raised while they were missing has been raised; under the table's lock
     u32* pages[max_pages] = {};
 };
 
@@ -113,7 +114,7 @@ Result<void> reset(Table& table, Continued continued);
 /// Gives a vCPU its FIFO control block; the first one switches the domain to FIFO.
 /// @return NoEntry  no such vCPU; Invalid  bad offset, page, or it has one; NoMemory
 Result<void> init_control(Table& table, Mfn page, u32 offset, VcpuId vcpu);
-/// Adds a page of event words. @return NotSupported  still 2-level; NoSpace; Invalid  bad page
+/// Adds a page of event words. @return NotSupported  still 2-level; NoSpace; Invalid  bad page; Preempted  call again
 Result<void> expand_array(Table& table, Mfn page);
 /// @return Invalid  no such port or priority; NotImplemented  2-level; Access  the port is free
 Result<void> set_priority(Table& table, Port port, u32 priority);

@@ -13,7 +13,10 @@
 #include "event_channels/ports.hpp"
 
 #include "hypervisor/mm/heap.hpp"
+#include "hypervisor/mm/page_type.hpp"
 #include "hypervisor/mm/references.hpp"
+
+#include <bit>
 
 namespace xylem::event_channels {
 
@@ -104,12 +107,17 @@ Raised raise_locked(Table& table, VcpuEvents& events, Channel& channel, Port por
 /// Remembers what is pending in the 2-level bits, which nobody looks at from now on.
 void remember_two_level(Table& table)
 {
-    for (u32 port = 1; port < abi::evtchn_2l_nr_channels; ++port) {
-        Channel* channel = find(table, Port(port));
-        if (!channel)
+    constexpr u32 word_bits = 64;
+    static_assert(channels_per_bucket % word_bits == 0, "a word's channels lie in a row");
+    for (u32 first = 0; first < abi::evtchn_2l_nr_channels; first += word_bits) {
+        Channel* channels = find(table, Port(first));
+        if (!channels)
             return; // buckets are filled from below
-        if (test_bit(table.shared_info->evtchn_pending, port))
-            channel->pending_without_word = 1;
+        u64 pending = atomic_load(&table.shared_info->evtchn_pending[first / word_bits]);
+        if (first == 0)
+            pending &= ~u64{1}; // no port
+        for (; pending; pending &= pending - 1)
+            channels[std::countr_zero(pending)].pending_without_word = 1;
     }
 }
 
@@ -120,6 +128,29 @@ Result<void> map_control_block(Table& table, VcpuEvents& events, Mfn page, u32 o
     TRY(mm::get_writable_page(*table.owner, page));
     LockGuard guard(table.fifo_lock);
     events.control_block = machine::map<abi::EvtchnFifoControlBlock>(address_of(page) + offset);
+    return {};
+}
+
+/// What was raised while the last page was missing is raised now. Under the table's lock.
+/// @return Preempted  call again: what has been raised is no longer remembered
+Result<void> raise_remembered(Table& table, Fifo& fifo)
+{
+    if (fifo.raised_pages == fifo.page_count)
+        return {};
+    const u32 first = fifo.raised_pages * Fifo::words_per_page;
+    u32 raised = 0;
+    for (u32 port = first; port < first + Fifo::words_per_page; ++port) {
+        Channel* channel = find(table, Port(port));
+        if (!channel)
+            break;
+        if (!channel->pending_without_word)
+            continue;
+        channel->pending_without_word = 0;
+        fifo::raise(table, *channel, Port(port));
+        if (++raised % 64 == 0 && mm::preemption_check && mm::preemption_check())
+            return Error::Preempted;
+    }
+    ++fifo.raised_pages;
     return {};
 }
 
@@ -246,26 +277,21 @@ Result<void> expand_array(Table& table, Mfn page)
     LockGuard guard(table.lock);
     if (!table.fifo)
         return Error::NotSupported;
-    if (table.fifo->page_count == Fifo::max_pages)
+    Fifo& fifo = *table.fifo;
+    const bool continued =
+        fifo.raised_pages < fifo.page_count && fifo.pages[fifo.page_count - 1] == machine::map<u32>(page);
+    TRY(raise_remembered(table, fifo));
+    if (continued)
+        return {};
+    if (fifo.page_count == Fifo::max_pages)
         return Error::NoSpace;
     TRY(mm::get_writable_page(*table.owner, page));
-    const u32 first = table.fifo->page_count * Fifo::words_per_page;
     {
         LockGuard queue(table.fifo_lock);
-        table.fifo->pages[table.fifo->page_count] = machine::map<u32>(page);
-        ++table.fifo->page_count;
+        fifo.pages[fifo.page_count] = machine::map<u32>(page);
+        ++fifo.page_count;
     }
-    // What was raised while the page was missing is raised now.
-    for (u32 port = first; port < first + Fifo::words_per_page; ++port) {
-        Channel* channel = find(table, Port(port));
-        if (!channel)
-            break;
-        if (channel->pending_without_word) {
-            channel->pending_without_word = 0;
-            fifo::raise(table, *channel, Port(port));
-        }
-    }
-    return {};
+    return raise_remembered(table, fifo);
 }
 
 }

@@ -18,9 +18,10 @@ constexpr u32 bucket_of(Port port)
     return port.value / channels_per_bucket;
 }
 
-/// How many closed ports that the guest keeps in its FIFO queues are looked at before the domain is told that it has no
-/// port left. Only a guest that never takes events off its queues comes so far.
-constexpr u32 linked_ports_tolerated = 4096;
+/// How long is looked for a port among closed ones that the guest keeps in its FIFO queues, before the domain is told
+/// that it has none left: a step is a channel looked at, and a linked one is worth some more. Only a guest that never
+/// takes events off its queues comes so far.
+constexpr u32 search_steps = 8192, linked_steps = 8;
 
 Channel* bucket(const Table& table, u32 index)
 {
@@ -95,21 +96,20 @@ Result<Port> find_free(Table& table)
     if (table.dying)
         return Error::Invalid;
     const u32 limit = port_limit(table);
-    u32 linked = 0;
+    u32 steps = 0;
     for (u32 index = 0; index * channels_per_bucket < limit; ++index) {
         const Channel* channels = TRY(bucket_or_new(table, index));
         if (channels->free_in_bucket == 0)
             continue;
-        for (u32 i = 0; i < channels_per_bucket; ++i) {
+        for (u32 i = 0; i < channels_per_bucket; ++i, ++steps) {
             const Port port(index * channels_per_bucket + i);
-            if (port.value >= limit)
+            if (port.value >= limit || steps > search_steps)
                 return Error::NoSpace;
             if (channels[i].state != ChannelState::free)
                 continue;
             if (!fifo::is_linked(table, port))
                 return port;
-            if (++linked == linked_ports_tolerated)
-                return Error::NoSpace;
+            steps += linked_steps;
         }
     }
     return Error::NoSpace;

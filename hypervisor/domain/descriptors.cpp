@@ -12,7 +12,6 @@
 namespace xylem::mm {
 namespace {
 
-constexpr unsigned guest_gdt_pages = abi::first_reserved_gdt_page;
 constexpr u64 window_flags = pte::present | pte::accessed | pte::dirty | pte::no_execute;
 
 unsigned gdt_pages(u32 entries)
@@ -33,6 +32,34 @@ void drop_gdt(Vcpu& vcpu)
         vcpu.gdt_frames[i] = 0;
     }
     vcpu.gdt_entries = 0;
+}
+
+/// Lets go of pages that an interrupted set_gdt has taken, but for the first `kept`.
+void drop_next_gdt(Vcpu& vcpu, unsigned kept)
+{
+    while (vcpu.next_gdt_pages > kept)
+        put_page_and_type(Mfn(vcpu.next_gdt_frames[--vcpu.next_gdt_pages]));
+}
+
+/// Takes the pages of the next GDT, after those that an interrupted call has taken.
+/// @return Invalid, with nothing taken; Preempted, with what has been taken kept
+Result<void> take_next_gdt(Vcpu& vcpu, const u64* frames, unsigned pages)
+{
+    unsigned kept = 0;
+    while (kept < vcpu.next_gdt_pages && kept < pages && vcpu.next_gdt_frames[kept] == frames[kept])
+        ++kept;
+    drop_next_gdt(vcpu, kept);
+    for (unsigned i = kept; i < pages; ++i) {
+        if (i > kept && preemption_check && preemption_check())
+            return Error::Preempted;
+        Result<TypeRef> page = get_page_and_type(Mfn(frames[i]), vcpu.domain->id, PageType::segment_descriptors);
+        if (!page.ok()) {
+            drop_next_gdt(vcpu, 0);
+            return Error::Invalid;
+        }
+        vcpu.next_gdt_frames[vcpu.next_gdt_pages++] = page.value().release().value;
+    }
+    return {};
 }
 
 /// Takes the pages out of the LDT window. @return whether there were any
@@ -60,18 +87,14 @@ Result<void> set_gdt(Vcpu& vcpu, const u64* frames, u32 entries)
 {
     if (entries > abi::first_reserved_gdt_entry)
         return Error::Invalid;
-    TypeRef pages[guest_gdt_pages];
-    for (unsigned i = 0; i < gdt_pages(entries); ++i) {
-        Result<TypeRef> page = get_page_and_type(Mfn(frames[i]), vcpu.domain->id, PageType::segment_descriptors);
-        if (!page.ok())
-            return Error::Invalid;
-        pages[i] = page.take();
-    }
+    const unsigned pages = gdt_pages(entries);
+    TRY(take_next_gdt(vcpu, frames, pages));
     drop_gdt(vcpu);
-    for (unsigned i = 0; i < gdt_pages(entries); ++i) {
-        vcpu.gdt_frames[i] = frames[i];
-        machine::write_pte(vcpu.window + i, window_entry(pages[i].release()));
+    for (unsigned i = 0; i < pages; ++i) {
+        vcpu.gdt_frames[i] = vcpu.next_gdt_frames[i];
+        machine::write_pte(vcpu.window + i, window_entry(Mfn(vcpu.gdt_frames[i])));
     }
+    vcpu.next_gdt_pages = 0;
     vcpu.gdt_entries = entries;
     return {};
 }
@@ -105,6 +128,7 @@ void release_descriptors(Vcpu& vcpu)
     if (!vcpu.window)
         return;
     drop_gdt(vcpu);
+    drop_next_gdt(vcpu, 0);
     clear_ldt_window(vcpu);
     vcpu.ldt_entries = 0;
     vcpu.ldt_base = 0;

@@ -77,6 +77,8 @@ struct alignas(64) Vcpu {
     u32 io_bitmap_ports = 0;
     u64 gdt_frames[16] = {}; ///< mfns; `gdt_entries` says how many count
     u32 gdt_entries = 0;
+    u64 next_gdt_frames[16] = {}; ///< validated for a set_gdt that was interrupted: the first `next_gdt_pages`
+    u32 next_gdt_pages = 0;
     u32 ldt_entries = 0;
     u64 ldt_base = 0;
     u64* window = nullptr; ///< 32 page-table entries: 16 of our view of its GDT, 16 of its LDT

@@ -42,7 +42,8 @@ Result<void> store_descriptor(Domain& domain, MachineAddress address, u64 descri
 
 i64 set_gdt(Vcpu& self, Arguments& args)
 {
-    return to_wire(replace_gdt(self, GuestIn<u64>(args.a[0]), static_cast<u32>(args.a[1])));
+    const Result<void> result = replace_gdt(self, GuestIn<u64>(args.a[0]), static_cast<u32>(args.a[1]));
+    return result == Error::Preempted ? preempted : to_wire(result);
 }
 
 i64 update_descriptor(Vcpu& self, Arguments& args)

@@ -95,6 +95,13 @@ Result<void> init_control(Domain& caller, abi::EvtchnInitControl& op)
     return channels::init_control(caller.events, Mfn(op.control_gfn), op.offset, VcpuId(op.vcpu));
 }
 
+i64 expand_preemptibly(channels::Table& events, u64 address)
+{
+    const i64 result = perform<abi::EvtchnExpandArray>(
+        address, [&](auto& op) { return channels::expand_array(events, Mfn(op.array_gfn)); });
+    return result == to_errno(Error::Preempted) ? preempted : result;
+}
+
 i64 dispatch(Domain& caller, abi::EvtchnCmd command, u64 address)
 {
     channels::Table& events = caller.events;
@@ -132,8 +139,7 @@ i64 dispatch(Domain& caller, abi::EvtchnCmd command, u64 address)
     case abi::EvtchnCmd::init_control:
         return answer<abi::EvtchnInitControl>(address, [&](auto& op) { return init_control(caller, op); });
     case abi::EvtchnCmd::expand_array:
-        return perform<abi::EvtchnExpandArray>(
-            address, [&](auto& op) { return channels::expand_array(events, Mfn(op.array_gfn)); });
+        return expand_preemptibly(events, address);
     case abi::EvtchnCmd::set_priority:
         return perform<abi::EvtchnSetPriority>(
             address, [&](auto& op) { return channels::set_priority(events, Port(op.port), op.priority); });

@@ -143,7 +143,8 @@ template <typename Op, typename Unmap> i64 unmap_list(const Call& call, Unmap un
 }
 
 /// Grows the table and tells its frames.
-Status setup(const Call& call, const abi::GnttabSetupTable& op)
+/// @param unfinished  set if the table has grown for a while, and something better waits: call again
+Status setup(const Call& call, const abi::GnttabSetupTable& op, bool& unfinished)
 {
     DomainRef subject;
     const Status found = find_subject(call, op.dom, subject);
@@ -152,7 +153,11 @@ Status setup(const Call& call, const abi::GnttabSetupTable& op)
     if (op.nr_frames > grant_tables::frame_limit(subject->grants))
         return Status::general_error;
     const GuestOut<abi::RawFrame> frames(op.frame_list.address);
+    const u32 grown_until_asked = grant_tables::frame_count(subject->grants) + 8;
     for (u32 i = 0; i < op.nr_frames; ++i) {
+        unfinished = i >= grown_until_asked && should_preempt();
+        if (unfinished)
+            return Status::okay;
         Result<Mfn> frame = subject->grants.shared_frame(i);
         if (!frame.ok())
             return Status::general_error;
@@ -160,6 +165,13 @@ Status setup(const Call& call, const abi::GnttabSetupTable& op)
             return Status::bad_virt_addr;
     }
     return Status::okay;
+}
+
+i64 setup_table(const Call& call)
+{
+    bool unfinished = false;
+    const i64 result = single<abi::GnttabSetupTable>(call, [&](auto& op) { op.status = setup(call, op, unfinished); });
+    return unfinished ? preempted : result;
 }
 
 Status query_size(const Call& call, abi::GnttabQuerySize& op)
@@ -285,7 +297,7 @@ i64 dispatch(const Call& call, abi::GnttabCmd command)
     case abi::GnttabCmd::copy:
         return copy(call);
     case abi::GnttabCmd::setup_table:
-        return single<abi::GnttabSetupTable>(call, [&](auto& op) { op.status = setup(call, op); });
+        return setup_table(call);
     case abi::GnttabCmd::query_size:
         return single<abi::GnttabQuerySize>(call, [&](auto& op) { op.status = query_size(call, op); });
     case abi::GnttabCmd::get_status_frames:

@@ -20,9 +20,9 @@ struct Shape {
     }
 };
 
-Result<void> check(const MemoryRequest& request, const abi::MemoryExchange& e)
+Result<void> check(const abi::MemoryExchange& e)
 {
-    const unsigned limit = request.max_extent_order();
+    const unsigned limit = MemoryRequest::max_extent_order;
     if (e.in.extent_order > limit || e.out.extent_order > limit)
         return Error::NotPermitted;
     constexpr u64 max_extents = u64{1} << 40; // far beyond any machine, and no shift below overflows
@@ -94,7 +94,7 @@ Result<i64> exchange(const MemoryRequest& request)
 {
     const auto argument = request.argument<abi::MemoryExchange>();
     auto e = TRY(argument.copy_in());
-    TRY(check(request, e));
+    TRY(check(e));
     const Result<void> result = exchange_all(request, e);
     const GuestOut<u64> exchanged(argument.address() + offsetof(abi::MemoryExchange, nr_exchanged));
     TRY(exchanged.copy_out(e.nr_exchanged));

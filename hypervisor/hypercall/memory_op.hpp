@@ -24,12 +24,9 @@ struct MemoryRequest {
     }
     /// The domain an argument names. @return NoSuchDomain, NotPermitted
     Result<DomainRef> named_domain(abi::RawDomId id) const;
-    /// The largest order of a run that the caller may ask for.
-    unsigned max_extent_order() const
-    {
-        constexpr unsigned of_guest = 9, of_control = 12;
-        return caller().privileged() ? of_control : of_guest;
-    }
+    /// The largest order of a run that may be asked for: 2 MiB, since what is done to a run as a whole is done in one
+    /// go.
+    static constexpr unsigned max_extent_order = 9;
 };
 
 /// increase_reservation, decrease_reservation, populate_physmap. @return how many extents are done: never an error

@@ -20,7 +20,8 @@ struct Reservation {
 
 Result<Mfn> allocate(const Reservation& reservation)
 {
-    return mm::assign_new_frames(reservation.owner, reservation.order, reservation.bits);
+    return mm::assign_new_frames(reservation.owner, reservation.order, reservation.bits, mm::Scrub::yes,
+                                 mm::Interruptible::yes);
 }
 
 Result<void> increase(const Reservation& reservation, u64 index)
@@ -38,43 +39,55 @@ Result<void> populate(const Reservation& reservation, u64 index)
     return reservation.extents.copy_out(first.value, index);
 }
 
-Result<void> decrease(const Reservation& reservation, u64 index)
+/// Gives frames back from frame `done` of the list on, which counts frames, not extents: one extent may be a long way.
+/// @return Preempted, or why it went no further
+Result<void> decrease(const Reservation& reservation, u64 extents, u64& done)
 {
-    const Mfn first(TRY(reservation.extents.copy_in(index)));
-    for (u64 i = 0; i < reservation.frames(); ++i)
-        TRY(mm::give_back(reservation.owner, first + i));
+    constexpr u64 frames_between_questions = 32;
+    Mfn first{};
+    for (const u64 start = done; done < extents << reservation.order; ++done) {
+        if (done != start && done % frames_between_questions == 0 && should_preempt())
+            return Error::Preempted;
+        const u64 in_extent = done & (reservation.frames() - 1);
+        if (done == start || in_extent == 0)
+            first = Mfn(TRY(reservation.extents.copy_in(done >> reservation.order)));
+        TRY(mm::give_back(reservation.owner, first + in_extent));
+    }
     return {};
 }
 
-Result<void> change_extent(abi::MemoryCmd command, const Reservation& reservation, u64 index)
+/// Fills extents from `done` on. @return Preempted, or why it went no further
+template <typename Fill> Result<void> fill(u64 extents, u64& done, Fill one)
 {
-    switch (command) {
-    case abi::MemoryCmd::increase_reservation:
-        return increase(reservation, index);
-    case abi::MemoryCmd::populate_physmap:
-        return populate(reservation, index);
-    default:
-        return decrease(reservation, index);
+    for (const u64 start = done; done < extents; ++done) {
+        if (done != start && should_preempt())
+            return Error::Preempted;
+        TRY(one(done));
     }
+    return {};
 }
 
-/// Works through the extents from `done` on. @return Preempted, or why it went no further
-Result<void> change_extents(const MemoryRequest& request, u64& done)
+/// Works through the list. `done` is where to begin, and how far it has come: in frames if frames are given back, else
+/// in extents. @return Preempted, or why it went no further
+Result<void> change_extents(const MemoryRequest& request, u64& done, unsigned& order)
 {
     const auto asked = TRY(request.argument<abi::MemoryReservation>().copy_in());
-    if (asked.nr_extents >= max_extents || done > asked.nr_extents || asked.extent_order > request.max_extent_order())
+    if (asked.nr_extents >= max_extents || asked.extent_order > MemoryRequest::max_extent_order)
         return Error::Invalid;
+    order = asked.extent_order;
     const DomainRef domain = TRY(request.named_domain(asked.domid));
     const Reservation reservation{.owner = domain->memory,
                                   .order = asked.extent_order,
                                   .bits = TRY(address_bits(asked.mem_flags)),
                                   .extents = GuestInOut<abi::RawFrame>(asked.extent_start.address)};
-    for (const u64 start = done; done < asked.nr_extents; ++done) {
-        if (done != start && should_preempt())
-            return Error::Preempted;
-        TRY(change_extent(request.command(), reservation, done));
+    switch (request.command()) {
+    case abi::MemoryCmd::increase_reservation:
+        return fill(asked.nr_extents, done, [&](u64 index) { return increase(reservation, index); });
+    case abi::MemoryCmd::populate_physmap:
+        return fill(asked.nr_extents, done, [&](u64 index) { return populate(reservation, index); });
+    default:
+        return decrease(reservation, asked.nr_extents, done);
     }
-    return {};
 }
 
 }
@@ -82,9 +95,11 @@ Result<void> change_extents(const MemoryRequest& request, u64& done)
 i64 change_reservation(const MemoryRequest& request)
 {
     u64 done = request.start();
-    if (change_extents(request, done) == Error::Preempted)
+    unsigned order = 0;
+    if (change_extents(request, done, order) == Error::Preempted)
         return request.continue_at(done);
-    return static_cast<i64>(done);
+    const bool in_frames = request.command() == abi::MemoryCmd::decrease_reservation;
+    return static_cast<i64>(in_frames ? done >> order : done);
 }
 
 }

@@ -182,9 +182,9 @@ Result<void> operate_list(const Request& request, GuestIn<MmuextOp> list, u32 co
 {
     for (; finished < count; ++finished) {
         if (finished) {
-            TRY(mm::finish_pending(request.owner));
             if (should_preempt())
                 return Error::Preempted;
+            TRY(mm::finish_pending(request.owner));
         }
         const MmuextOp op = TRY(list.copy_in(finished));
         TRY(operate(request, op));

@@ -69,7 +69,8 @@ i64 Progress::end(const Result<void>& result, u32 finished, u64 entry_bytes, mm:
         return preempted;
     }
     const i64 answer = only_pending() ? former_result() : to_wire(result);
-    if (!mm::finish_pending(owner).ok()) {
+    // What has just been left unfinished was left because something waits.
+    if (mm::has_pending(owner) && (should_preempt() || !mm::finish_pending(owner).ok())) {
         args_.a[0] = 0;
         args_.a[1] = abi::mmu_update_preempted;
         args_.a[2] = static_cast<u64>(answer);

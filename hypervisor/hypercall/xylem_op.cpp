@@ -65,6 +65,8 @@ void expect_vcpu(mm::Audit& audit, const Vcpu& vcpu)
             audit.expect_typed(mfn_of(MachineAddress(root)), mm::PageType::l4, "a vCPU's root");
     for (u64 i = 0; i < pages_for(u64{vcpu.gdt_entries} * sizeof(u64)); ++i)
         audit.expect_typed(Mfn(vcpu.gdt_frames[i]), mm::PageType::segment_descriptors, "a GDT");
+    for (u32 i = 0; i < vcpu.next_gdt_pages; ++i)
+        audit.expect_typed(Mfn(vcpu.next_gdt_frames[i]), mm::PageType::segment_descriptors, "a GDT to come");
     for (unsigned i = mm::window_gdt_pages; vcpu.window && i < mm::window_entries; ++i)
         if (mm::is_present(vcpu.window[i]))
             audit.expect_typed(mm::target_of(vcpu.window[i]), mm::PageType::segment_descriptors, "an LDT");

@@ -28,6 +28,7 @@ void free_window_tables(Owner& owner);
 
 /// Replaces the GDT: `entries` descriptors in the guest's `frames`. @return Invalid, with nothing changed  too many, or
 /// a frame that is not the domain's or cannot be a descriptor page
+///         Preempted  call again: the pages that have been validated are kept
 Result<void> set_gdt(Vcpu& vcpu, const u64* frames, u32 entries);
 /// Puts page `page` of the LDT into the window, as the guest's page tables have it. For the running vCPU, by the fault
 /// handler.

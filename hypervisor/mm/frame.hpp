@@ -71,6 +71,7 @@ inline constexpr u64 ram = u64{1} << 60;        // is RAM
 inline constexpr u64 stale = u64{1} << 59;      // freed by a domain: translations to it may be cached until tlb_stamp
 inline constexpr u64 foreign = u64{1} << 58;  // has been mapped by another than its owner since its type was last none
 inline constexpr u64 uncached = u64{1} << 57; // has been mapped writable with other than write-back caching
+inline constexpr u64 clean = u64{1} << 56;    // free or being allocated: it has been scrubbed
 inline constexpr u64 count_mask = (u64{1} << 48) - 1;
 }
 

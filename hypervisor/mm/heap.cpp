@@ -6,6 +6,7 @@
 #include "hypervisor/core/log.hpp"
 #include "hypervisor/mm/heap_internal.hpp"
 #include "hypervisor/mm/owner.hpp"
+#include "hypervisor/mm/page_type.hpp"
 
 #include <bit>
 
@@ -92,7 +93,7 @@ void return_run(Mfn first, unsigned order)
 {
     for (u64 i = 0; i < u64{1} << order; ++i) {
         Frame& f = frame(first + i);
-        f.count_info = (f.count_info & (count_bits::ram | count_bits::stale)) | count_bits::free;
+        f.count_info = (f.count_info & (count_bits::ram | count_bits::stale | count_bits::clean)) | count_bits::free;
         f.type_info = 0;
         f.owner = domid_none;
         f.order = inside_run;
@@ -137,9 +138,23 @@ void flush_run(Mfn first, unsigned order)
         machine::flush_tlb(holders);
 }
 
-void scrub_run(Mfn first, unsigned order)
+bool scrub_run(Mfn first, unsigned order, Interruptible interruptible)
 {
-    __builtin_memset(machine::map(first), 0, page_size << order);
+    constexpr u32 frames_between_questions = 64;
+    const Mfn end = first + (u64{1} << order);
+    u32 cleared = 0;
+    for (Mfn mfn = first; mfn < end; ++mfn) {
+        if (frame(mfn).count_info & count_bits::clean)
+            continue;
+        __builtin_memset(machine::map(mfn), 0, page_size);
+        frame(mfn).count_info |= count_bits::clean;
+        if (interruptible == Interruptible::yes && ++cleared % frames_between_questions == 0 && mfn + 1 < end &&
+            preemption_check && preemption_check())
+            return false;
+    }
+    for (Mfn mfn = first; mfn < end; ++mfn)
+        frame(mfn).count_info &= ~count_bits::clean;
+    return true;
 }
 
 void add_ram(Mfn first, Mfn last)

@@ -21,6 +21,7 @@ inline constexpr unsigned max_order = 18; // 1 GiB
 inline constexpr unsigned any_address = 64;
 
 enum class Scrub : u8 { yes, no };
+enum class Interruptible : u8 { no, yes };
 
 /// Gives the RAM frames [first, last) to the heap. The frame table and the M2P must be backed for them.
 void add_ram(Mfn first, Mfn last);
@@ -37,8 +38,9 @@ void free_frames(Mfn first, unsigned order);
 /// @return NoMemory  the heap has no such run
 ///         NoSpace  the owner would hold more than its maximum
 ///         Invalid  it is dying
+///         Preempted  (if interruptible) call again: what has been scrubbed need not be scrubbed anew
 Result<Mfn> assign_new_frames(Owner& owner, unsigned order, unsigned max_address_bits = any_address,
-                              Scrub scrub = Scrub::yes);
+                              Scrub scrub = Scrub::yes, Interruptible interruptible = Interruptible::no);
 
 /// Promises `pages` of the free memory to `owner`, which allocates from them; 0 cancels. @return NoMemory, Invalid
 Result<void> claim_pages(Owner& owner, u64 pages);

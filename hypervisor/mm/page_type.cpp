@@ -107,6 +107,14 @@ Result<u64> take_entry(Owner& owner, Mfn table, unsigned level, u64 entry)
     return stored;
 }
 
+/// Whether to ask, behind entry `index`, if there is something better to do: one of levels 2 to 4 may have been a whole
+/// table's worth of work.
+constexpr bool may_stop_behind(unsigned level, u32 index)
+{
+    constexpr u32 l1_entries_between = 128;
+    return index + 1 < abi::page_table_entries && (level > 1 || (index + 1) % l1_entries_between == 0);
+}
+
 /// Takes the references of the entries from `progress` on. @return Preempted, or what a bad entry ran into
 Result<void> take_entries(Owner& owner, Mfn table, unsigned level, u32& progress)
 {
@@ -118,7 +126,7 @@ Result<void> take_entries(Owner& owner, Mfn table, unsigned level, u32& progress
         const u64 stored = TRY(take_entry(owner, table, level, entry));
         if (stored != entry)
             machine::write_pte(&entries[progress], stored);
-        if (level > 1 && progress + 1 < abi::page_table_entries && preempted()) {
+        if (may_stop_behind(level, progress) && preempted()) {
             ++progress;
             return Error::Preempted;
         }
@@ -291,10 +299,15 @@ void put_type_slowly(Mfn mfn)
     }
 }
 
+bool has_pending(const Owner& owner)
+{
+    return __atomic_load_n(&owner.unfinished.first, __ATOMIC_ACQUIRE) != no_frame ||
+           __atomic_load_n(&owner.finishers, __ATOMIC_ACQUIRE) != 0;
+}
+
 Result<void> finish_pending(Owner& owner)
 {
-    while (__atomic_load_n(&owner.unfinished.first, __ATOMIC_ACQUIRE) != no_frame ||
-           __atomic_load_n(&owner.finishers, __ATOMIC_ACQUIRE) != 0) {
+    while (has_pending(owner)) {
         bool others_at_work = false;
         Frame* f = take_unfinished(owner, others_at_work);
         if (!f)
@@ -304,7 +317,7 @@ Result<void> finish_pending(Owner& owner)
             LockGuard guard(owner.lock);
             --owner.finishers;
         }
-        if (!done)
+        if (!done || preempted())
             return Error::Preempted;
     }
     return {};

@@ -4,7 +4,7 @@
 // uses it as that type: so no frame is ever a page table and mapped writable. Validation reads the whole content and
 // takes the references that each entry stands for; invalidation gives them back.
 //
-// Validation and invalidation of levels 2 to 4 can take long. When the preemption check says so, a table becomes
+// Validation, and invalidation of levels 2 to 4, can take long. When the preemption check says so, a table becomes
 // *partial*: the state itself owns one type reference and one general reference, and `progress` says that entries [0,
 // progress) hold theirs.
 //  * On the way up, get_type() returns Preempted; its caller has taken nothing, and whoever asks next for the same type
@@ -23,14 +23,14 @@ namespace xylem::mm {
 
 struct Owner;
 
-/// Asked between entries of levels 2 to 4. Unset: never preempts.
+/// Asked between entries of levels 2 to 4, and a few times in the validation of an L1. Unset: never preempts.
 using PreemptionCheck = bool (*)();
 extern PreemptionCheck preemption_check;
 
 /// Takes a type reference to a frame on which the caller holds a general reference.
 /// @return Invalid  it is in use as another type, has too many references, or its content is not valid as this type
 ///         NotPermitted, Busy  likewise, by what the entry at fault ran into
-///         Preempted  (levels 2 to 4) call again, after finish_pending()
+///         Preempted  (page tables) call again, after finish_pending()
 Result<void> get_type(Mfn mfn, PageType type);
 /// Gives it back. The last one invalidates a page table.
 void put_type(Mfn mfn);
@@ -76,7 +76,9 @@ inline bool try_get_type(Mfn mfn, PageType type)
 /// Gives up a validation that was interrupted and that nobody will go on with. Nothing if `mfn` is in no such state.
 void abandon_validation(Mfn mfn);
 
-/// Goes on with interrupted invalidations of tables of `owner`. @return Preempted  there is more to do
+/// Whether there are interrupted invalidations of tables of `owner`.
+bool has_pending(const Owner& owner);
+/// Goes on with them; at least one of them comes on. @return Preempted  call again: there may be more to do
 Result<void> finish_pending(Owner& owner);
 
 /// Pins the frame as `type`. @return Invalid  not the owner's, or already pinned; else as get_type()

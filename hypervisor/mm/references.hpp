@@ -117,7 +117,7 @@ private:
 
 /// Both references to a frame of `owner`.
 /// @return Invalid  not the owner's, of another type, or its content is not valid as this type
-///         Preempted  (page tables of level 2 and up) call again
+///         Preempted  (page tables) call again
 inline Result<TypeRef> get_page_and_type(Mfn mfn, DomId owner, PageType type)
 {
     PageRef page = TRY(get_page(mfn, owner));

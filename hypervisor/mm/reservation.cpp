@@ -54,7 +54,8 @@ void give_up_room(Owner& owner, u64 frames)
         owner.when_drained(owner);
 }
 
-Result<Mfn> assign_new_frames(Owner& owner, unsigned order, unsigned max_address_bits, Scrub scrub)
+Result<Mfn> assign_new_frames(Owner& owner, unsigned order, unsigned max_address_bits, Scrub scrub,
+                              Interruptible interruptible)
 {
     if (order > max_order)
         return Error::Invalid;
@@ -66,16 +67,22 @@ Result<Mfn> assign_new_frames(Owner& owner, unsigned order, unsigned max_address
         LockGuard guard(heap_lock);
         if (available_frames(&owner) >= count)
             first = take_run(order, max_address_bits);
-        if (first != invalid_mfn)
-            use_claim(owner, count);
     }
     if (first == invalid_mfn) {
         give_up_room(owner, count);
         return Error::NoMemory;
     }
     flush_run(first, order);
-    if (scrub == Scrub::yes)
-        scrub_run(first, order);
+    if (scrub == Scrub::yes && !scrub_run(first, order, interruptible)) {
+        discard_frames(first, order);
+        give_up_room(owner, count);
+        return Error::Preempted;
+    }
+    {
+        LockGuard owner_guard(owner.lock);
+        LockGuard guard(heap_lock);
+        use_claim(owner, count);
+    }
     if (!adopt(owner, first, count)) {
         discard_frames(first, order);
         give_up_room(owner, count);
@@ -153,7 +160,10 @@ Result<Mfn> allocate_unowned(unsigned order, unsigned max_address_bits)
     if (first == invalid_mfn)
         return Error::NoMemory;
     flush_run(first, order);
-    scrub_run(first, order);
+    if (!scrub_run(first, order, Interruptible::yes)) {
+        discard_frames(first, order);
+        return Error::Preempted;
+    }
     return first;
 }
 

@@ -22,7 +22,8 @@ Result<void> restore_frames(Owner& owner, Mfn first, unsigned order);
 void give_up_room(Owner& owner, u64 frames);
 /// Puts frames that are nobody's back into the heap.
 void discard_frames(Mfn first, unsigned order);
-/// A run that is nobody's: scrubbed, and in no processor's cached translations. @return NoMemory
+/// A run that is nobody's: scrubbed, and in no processor's cached translations.
+/// @return NoMemory; Preempted  call again: what has been scrubbed need not be scrubbed anew
 Result<Mfn> allocate_unowned(unsigned order, unsigned max_address_bits);
 
 }

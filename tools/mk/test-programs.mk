@@ -1,7 +1,7 @@
 # What system tests bring into dom0: a program that counts pages, one that makes and moves data (in the guest, too, which has no
-# libraries), and a guest that does nothing.
+# libraries); and small guests: one that does nothing, one that measures how long hypercalls run.
 
-TEST_PROGRAMS := $(addprefix $(BUILD)/tests/bin/,host-pages load-data idle.elf)
+TEST_PROGRAMS := $(addprefix $(BUILD)/tests/bin/,host-pages load-data idle.elf budget.elf)
 HOST_PAGES_OBJECTS := $(call host_objects,tests/support/host_pages.cpp)
 LOAD_DATA_OBJECTS := $(call host_objects,tests/support/load_data.cpp)
 
@@ -15,7 +15,7 @@ $(BUILD)/tests/bin/load-data: $(LOAD_DATA_OBJECTS)
 	@echo "  LINK    $@"
 	@$(CXX) -static -s $^ -o $@
 
-$(BUILD)/tests/bin/idle.elf: $(GUEST_OBJ)/tests/support/idle_guest/main.o $(GUEST_KERNEL_OBJECTS) frontends/guest/guest.lds
+$(BUILD)/tests/bin/%.elf: $(GUEST_OBJ)/tests/support/%_guest/main.o $(GUEST_KERNEL_OBJECTS) frontends/guest/guest.lds
 	$(link_guest)
 
--include $(HOST_PAGES_OBJECTS:.o=.d) $(LOAD_DATA_OBJECTS:.o=.d) $(GUEST_OBJ)/tests/support/idle_guest/main.d
+-include $(HOST_PAGES_OBJECTS:.o=.d) $(LOAD_DATA_OBJECTS:.o=.d) $(patsubst %,$(GUEST_OBJ)/tests/support/%_guest/main.d,idle budget)

@@ -130,6 +130,27 @@ TEST_F(FifoEvents, PendingEventsSurviveTheSwitchAndMissingPages)
     EXPECT_EQ(guest.take_fifo_events(), (std::vector{before.a.value, between.a.value}));
 }
 
+// A thousand events may have to be raised when their page comes: the call is continued, and adds the page once.
+TEST_F(FifoEvents, AnExpansionIsContinuedAndAddsItsPageOnce)
+{
+    constexpr unsigned ports = 400;
+    std::vector<Joined> joined;
+    for (unsigned i = 0; i < ports; ++i)
+        joined.push_back(join(guest, backend));
+    for (const Joined& pair : joined)
+        EXPECT_TRUE(send(backend.table, pair.b).ok());
+    guest.use_fifo(0);
+    guest.array_pages.push_back(guest.page());
+    session.machine.preempt_every(1);
+    unsigned calls = 1;
+    while (expand_array(guest.table, guest.array_pages[0]) == Error::Preempted)
+        ++calls;
+    EXPECT_GE(calls, ports / 64);
+    EXPECT_EQ(guest.table.fifo->page_count, 1u);
+    for (const Joined& pair : joined)
+        EXPECT_TRUE(guest.word(pair.a) >> abi::evtchn_fifo_pending & 1) << pair.a.value;
+}
+
 TEST_F(FifoEvents, ArrayHas128PagesAndNoMore)
 {
     guest.use_fifo(128);

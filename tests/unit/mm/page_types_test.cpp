@@ -181,6 +181,23 @@ TEST_F(PageTypes, ALargeTreeAsksForPreemptionBetweenTables)
     EXPECT_GE(session.machine.preemption_questions(), tables - 1);
 }
 
+TEST_F(PageTypes, AnL1IsValidatedInSteps)
+{
+    const Mfn l1 = guest.page(), data = guest.page();
+    for (unsigned i = 0; i < abi::page_table_entries; ++i)
+        guest.store(l1, i, entry_for(data, rw));
+    session.machine.preempt_every(1);
+    for (const u64 held : {128, 256, 384}) {
+        EXPECT_EQ(mm::pin(guest.owner, l1, PageType::l1), Error::Preempted);
+        EXPECT_EQ(mm::type_count(data), held);
+    }
+    EXPECT_TRUE(mm::pin(guest.owner, l1, PageType::l1).ok());
+    EXPECT_EQ(mm::type_count(data), abi::page_table_entries);
+    EXPECT_EQ(guest.audit(), "");
+    ASSERT_TRUE(guest.unpin(l1).ok());
+    EXPECT_EQ(mm::reference_count(data), 1u);
+}
+
 TEST_F(PageTypes, AnInterruptedValidationThatNobodyResumesGoesWithTheDomain)
 {
     FakeGuest other(2);
