@@ -49,10 +49,11 @@ TEST(Corpus, EveryConfigurationIsDescribedOrRefusedAsByDebiansXl)
         bool refused = false;
         const std::string ours = described(entry.path(), refused);
         ++compared;
-        if (fs::exists(recorded))
+        if (fs::exists(recorded)) {
             EXPECT_EQ(ours, content(recorded));
-        else
+        } else {
             EXPECT_TRUE(refused) << "Debian's xl refuses it, ours printed:\n" << ours;
+        }
     }
     EXPECT_GT(compared, 400U);
 }
@@ -65,8 +66,9 @@ TEST(Corpus, EveryRefusalNamesTheFile)
             continue;
         bool refused = false;
         const std::string ours = described(entry.path(), refused);
-        if (refused)
+        if (refused) {
             EXPECT_TRUE(ours.starts_with(entry.path().filename().string() + ":")) << ours;
+        }
     }
 }
 
