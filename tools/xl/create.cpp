@@ -17,6 +17,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <sys/file.h>
 
 namespace xylem::xl {
