@@ -371,7 +371,9 @@ TEST_F(StoreTest, DisksThatCannotBeServedAreRefusedByName)
     const std::string file = disk_on_a_file().target;
     EXPECT_EQ(complaint("/nonexistent,raw,xvda,w"), "cannot use disk '/nonexistent': No such file or directory");
     EXPECT_THAT(complaint("/dev/null,raw,xvda,w"), HasSubstr("neither a file nor a block device"));
-    EXPECT_THAT(complaint(file + ",qcow2,xvda,w"), HasSubstr("the format 'qcow2' is not served yet"));
+    EXPECT_THAT(complaint(file + ",vhd,xvda,w"), HasSubstr("the format 'vhd' is not served yet"));
+    EXPECT_THAT(complaint(file + ",qcow2,xvda,w,backendtype=phy"), HasSubstr("not the format 'qcow2'"));
+    EXPECT_EQ(complaint(file + ",qcow2,xvda,w"), "no complaint"); // its backend looks into the image
     EXPECT_THAT(complaint(file + ",raw,xvda,w,script=block-iscsi"), HasSubstr("block-iscsi"));
     EXPECT_THAT(complaint(file + ",raw,xvda,w,backend=driver"), HasSubstr("outside of domain 0"));
     EXPECT_THAT(complaint(file + ",raw,xvda,w,backendtype=phy"), HasSubstr("is no block device"));
