@@ -6,6 +6,7 @@ them, so that a boot may choose (services.py); Debian's are what it brings up un
 """
 
 import argparse
+import gzip
 import hashlib
 import subprocess
 from pathlib import Path
@@ -16,6 +17,8 @@ from dom0.image.newc import Archive
 from dom0.image.tree import add_programs, base_tree
 
 HERE = Path(__file__).parent / "dom0"
+MANUALS = Path("docs/man")
+COMPLETION = Path("tools/xl/completion")
 HOST_LIBRARIES = elf.library_folders("/")
 
 LINUX_BACKENDS = ["xen-blkback", "xen-netback"]
@@ -88,6 +91,23 @@ def add_debian(archive, root):
                 archive.copy(path, source)
 
 
+def formatted(manual):
+    """A manual page as text: dom0 has nothing that formats one."""
+    return subprocess.run(["groff", "-mdoc", "-Tascii", "-P-cbou", str(manual)], capture_output=True, check=True).stdout
+
+
+def add_help(archive):
+    """Manual pages as they are and as text for `man`, and what completes a command line, where Debian's shells look for it."""
+    archive.copy("usr/bin/man", HERE / "man", 0o755)
+    for manual in sorted(MANUALS.iterdir()):
+        section = manual.suffix[1:]
+        for folder, data in (("man", manual.read_bytes()), ("cat", formatted(manual))):
+            archive.file(f"usr/share/man/{folder}{section}/{manual.name}.gz", gzip.compress(data, mtime=0))
+    for path, name in (("bash-completion/completions/xl", "xl.bash"), ("zsh/vendor-completions/_xl", "_xl"),
+                       ("fish/vendor_completions.d/xl.fish", "xl.fish")):
+        archive.copy(f"usr/share/{path}", COMPLETION / name)
+
+
 def guest_tree(domu):
     """What dom0 needs to start the demo's guest: compressed already, or all zeros; it stays out of the compressed part."""
     archive = Archive()
@@ -111,6 +131,7 @@ def build(arguments):
         ours = services.PARTS
         add_xylem(archive, programs.values(), OWN_FOLDER)
         add_store_commands(archive, f"{OWN_FOLDER}/xenstore")
+        add_help(archive)
         archive.symlink("usr/bin/xenstore-control", f"{OWN_FOLDER}/xenstore")  # Debian's is a program of its own
     add_programs(archive, {"init": stripped(init)}, HOST_LIBRARIES)
     kernel.add_modules(archive, services.CORE_MODULES + LINUX_BACKENDS + MODULES_ON_DEMAND)

@@ -2,7 +2,7 @@
 #
 # Everything Debian comes out of packages that apt downloads into XYLEM_CACHE and that are unpacked below build/stage.
 
-APT_DEPS += busybox-static ca-certificates dpkg e2fsprogs grub-pc-bin kmod mtools xorriso zstd grub-common
+APT_DEPS += busybox-static ca-certificates dpkg e2fsprogs groff-base grub-pc-bin kmod mtools xorriso zstd grub-common
 XYLEM_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/xylem
 
 # Programs that go into dom0's image, of those that there are (every backend among them): known once all fragments are read,
@@ -38,7 +38,7 @@ $(BUILD)/domu/initrd.img: $(STAGE)/done $(IMAGE_CODE) $(wildcard dom0/image/domu
 	@python3 -m dom0.image.build_domu $(STAGE) $@
 
 DOMU_FILES := $(addprefix $(BUILD)/domu/,vmlinuz initrd.img disk.img)
-DOM0_FILES := $(IMAGE_CODE) $(wildcard dom0/image/dom0/*) $(DOMU_FILES) $(STAGE)/done
+DOM0_FILES := $(IMAGE_CODE) $(wildcard dom0/image/dom0/* docs/man/* tools/xl/completion/*) $(DOMU_FILES) $(STAGE)/done
 
 .SECONDEXPANSION:
 $(BUILD)/dom0/initrd.img: $(DOM0_FILES) $$(DOM0_PROGRAMS)

@@ -11,7 +11,7 @@ _xl() {
         words="help $(_xl_commands)"
     elif [[ $word == -* ]]; then
         words=$(_xl_options "$command")
-    elif [[ $command == create || ($command == config-update && $COMP_CWORD -gt 2) ]]; then
+    elif [[ $command == create || ($command == @(config-update|dump-core) && $COMP_CWORD -gt 2) ]]; then
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return

@@ -16,7 +16,7 @@ end
 
 complete -c xl -f
 complete -c xl -n __fish_use_subcommand -a 'help (__xl_commands)'
-complete -c xl -n '__fish_seen_subcommand_from create config-update' -F
+complete -c xl -n '__fish_seen_subcommand_from create config-update dump-core' -F
 complete -c xl -n 'not __fish_use_subcommand; and not __fish_seen_subcommand_from create' -a '(__xl_domains)'
 complete -c xl -n 'string match -q -- "-*" (commandline -ct)' -a '(__xl_options)'
 complete -c xl -n '__fish_seen_subcommand_from block-detach network-detach' -a '(__xl_devices)'
