@@ -118,9 +118,11 @@ protected:
         EXPECT_EQ(kernel.pages_in_use(), 0u);
         EXPECT_EQ(kernel.grants_in_use(), 0u);
     }
-    static void on_packet(void* context, std::span<const u8> packet)
+    static void on_packet(void* context, std::span<const u8> packet, Checksum checksum)
     {
-        static_cast<InterfaceTest*>(context)->received.emplace_back(packet.begin(), packet.end());
+        auto* self = static_cast<InterfaceTest*>(context);
+        self->received.emplace_back(packet.begin(), packet.end());
+        self->checksums.push_back(checksum);
     }
     void expect_broken()
     {
@@ -140,6 +142,7 @@ protected:
         kernel, 0, {}, { on_packet, this }
     };
     std::vector<Packet> received;
+    std::vector<Checksum> checksums; // of these
 };
 
 TEST_F(InterfaceTest, SaysWhatItWants)
@@ -174,7 +177,11 @@ TEST_F(InterfaceTest, SaysWhenThereIsNoRoomAndGoesOnWhenThereIs)
     while (interface.send(packet_of(60)).ok())
         ++sent;
     EXPECT_EQ(sent, 64u);
+    EXPECT_EQ(interface.room(), 0u);
+    EXPECT_EQ(interface.on_the_way(), 64u);
     EXPECT_EQ(backend.take_sent().size(), 64u);
+    kernel.run();
+    EXPECT_EQ(interface.on_the_way(), 0u);
     for (int turns = 0; turns < 1000; ++turns) {
         ASSERT_TRUE(interface.send(packet_of(60)).ok());
         backend.take_sent();
@@ -193,6 +200,30 @@ TEST_F(InterfaceTest, ReceivesPacketsOfAllLengths)
         }
     EXPECT_EQ(received, sent);
     EXPECT_EQ(interface.counters().packets_in, 400u);
+}
+
+TEST_F(InterfaceTest, TellsWhatAPacketsFirstSlotSaysOfItsChecksum)
+{
+    connect();
+    for (const u16 flags : {u16{0}, netrxf_data_validated, netrxf_csum_blank,
+                            static_cast<u16>(netrxf_csum_blank | netrxf_data_validated)}) {
+        const NetifRxRequest first = backend.receive->take(), second = backend.receive->take();
+        backend.receive->respond({first.id, 0, static_cast<u16>(flags | netrxf_more_data), 100});
+        backend.receive->respond({second.id, 0, 0, 100});
+    }
+    backend.publish();
+    EXPECT_EQ(checksums, (std::vector{Checksum::complete, Checksum::validated, Checksum::blank, Checksum::blank}));
+}
+
+TEST_F(InterfaceTest, TakesBlankChecksumsWhereItsUserDoes)
+{
+    Interface other(kernel, 0, {.takes_blank = true}, {on_packet, this});
+    ASSERT_TRUE(other.begin().ok());
+    device.back_state(2);
+    EXPECT_EQ(device.front_at("feature-no-csum-offload"), "0");
+    other.close();
+    device.back_state(6);
+    EXPECT_TRUE(other.is_closed());
 }
 
 TEST_F(InterfaceTest, DropsAPacketOfWhichAPartWasLost)
@@ -246,6 +277,33 @@ TEST_F(InterfaceTest, RefusesWhatTheBackendCannotTake)
     connect();
     EXPECT_TRUE(interface.send(packet_of(4097)) == Error::NotSupported);
     EXPECT_TRUE(interface.send(packet_of(60), Checksum::blank) == Error::NotSupported);
+}
+
+// ---- A store that does not take the state
+
+TEST_F(InterfaceTest, GivesUpWhenItCannotSayWhereItsRingsAre)
+{
+    kernel.map_store.refused.insert({device.front("state"), "4"});
+    ASSERT_TRUE(interface.begin().ok());
+    device.back_state(2);
+    EXPECT_TRUE(interface.is_over());
+    EXPECT_EQ(kernel.grants_in_use(), 0u);
+    EXPECT_EQ(device.front_at("state"), "6");
+}
+
+TEST_F(InterfaceTest, DoesNotBeginWhenItCannotSaySo)
+{
+    kernel.map_store.refused.insert({device.front("state"), "1"});
+    EXPECT_TRUE(interface.begin() == Error::NoSpace);
+}
+
+TEST_F(InterfaceTest, EndsAtOnceWhenItCannotAskForTheEnd)
+{
+    connect();
+    kernel.map_store.refused.insert({device.front("state"), "5"});
+    interface.close();
+    EXPECT_TRUE(interface.is_over());
+    EXPECT_EQ(device.front_at("state"), "6");
 }
 
 // ---- Backends that lie
