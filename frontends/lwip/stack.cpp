@@ -80,6 +80,7 @@ void Stack::follow_link()
     } else {
         netif_set_link_down(&netif_);
     }
+    guest::something_happened(); // who waits for an address may have it now
 }
 
 /// Those of the transport are left to the backend where it makes them, and not looked at in a packet for which another
