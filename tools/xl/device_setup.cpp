@@ -245,6 +245,8 @@ Device write_vif(StoreView& store, DomId guest, const VifSpec& vif)
         {"handle", number},
         {"type", "vif"},
     };
+    if (vif.mac_filter)
+        backend.emplace_back("mac-filter", "1");
     if (!vif.ip.empty())
         backend.emplace_back("ip", vif.ip);
     if (!vif.name.empty())

@@ -124,7 +124,7 @@ TEST(VifSpec, KeysAreRead)
 {
     const VifSpec vif =
         parse_vif_spec("mac=00:16:3E:00:00:0a,bridge=xenbr1, vifname=eth-demo,rate=10Mb/s,mtu=9000,devid=3,ip=10.0.0.2,"
-                       "script=vif-bridge,type=vif,untrusted");
+                       "script=vif-bridge,type=vif,untrusted,mac-filter");
     EXPECT_EQ(text_of(*vif.mac), "00:16:3e:00:00:0a");
     EXPECT_EQ(vif.bridge, "xenbr1");
     EXPECT_EQ(vif.name, "eth-demo");
@@ -133,6 +133,8 @@ TEST(VifSpec, KeysAreRead)
     EXPECT_EQ(vif.ip, "10.0.0.2");
     EXPECT_EQ(vif.script, "vif-bridge");
     EXPECT_FALSE(vif.trusted);
+    EXPECT_TRUE(vif.mac_filter);
+    EXPECT_FALSE(parse_vif_spec("mac-filter,no-mac-filter").mac_filter);
     EXPECT_FALSE(parse_vif_spec("").mac);
 }
 

@@ -42,6 +42,10 @@ void VifParser::parameter(const Parameter& p)
         vif_.trusted = p.key == "trusted";
         return;
     }
+    if (!p.has_value && (p.key == "mac-filter" || p.key == "no-mac-filter")) {
+        vif_.mac_filter = p.key == "mac-filter";
+        return;
+    }
     if (!p.has_value)
         throw SpecError(p.offset, fmt::format("expected KEY=VALUE, found '{}'", p.key));
     if (!seen_.insert(p.key).second)
@@ -75,7 +79,7 @@ void VifParser::parameter(const Parameter& p)
     } else {
         throw SpecError(p.offset,
                         fmt::format("unknown interface parameter '{}'; expected mac, bridge, vifname, script, ip, "
-                                    "backend, rate, devid, mtu, gatewaydev, type, trusted or untrusted",
+                                    "backend, rate, devid, mtu, gatewaydev, type, trusted, untrusted or mac-filter",
                                     p.key));
     }
 }

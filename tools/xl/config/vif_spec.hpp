@@ -28,6 +28,7 @@ struct VifSpec {
     std::optional<std::uint32_t> devid;
     std::optional<std::uint32_t> mtu;
     bool trusted = true;
+    bool mac_filter = false; ///< a key of ours: frames that the guest sends have its own address as source
 };
 
 /// @throws SpecError
