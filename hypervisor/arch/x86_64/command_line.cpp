@@ -36,15 +36,9 @@ std::optional<u64> number(std::string_view text)
     return text.empty() ? std::nullopt : std::optional(value);
 }
 
-/// A size with Xen's suffixes; without one it counts KiB.
-std::optional<MemoryAmount> amount(std::string_view text)
+/// Bytes, with Xen's suffixes; without one it counts KiB.
+std::optional<u64> size_in_bytes(std::string_view text)
 {
-    MemoryAmount result;
-    result.given = true;
-    if (text.starts_with('-')) {
-        result.all_but = true;
-        text.remove_prefix(1);
-    }
     unsigned shift = 10;
     if (!text.empty()) {
         const std::string_view suffixes = "bBkKmMgGtT";
@@ -57,7 +51,42 @@ std::optional<MemoryAmount> amount(std::string_view text)
     const std::optional<u64> count = number(text);
     if (!count || *count >> (63 - shift))
         return {};
-    result.bytes = *count << shift;
+    return *count << shift;
+}
+
+std::optional<unsigned> percentage(std::string_view text)
+{
+    if (!text.ends_with('%'))
+        return {};
+    text.remove_suffix(1);
+    const std::optional<u64> count = number(text);
+    return count && *count < 100 ? std::optional(static_cast<unsigned>(*count)) : std::nullopt;
+}
+
+/// [-]SIZE, [-]N% or [-]SIZE+N%
+std::optional<MemoryAmount> amount(std::string_view text)
+{
+    MemoryAmount result;
+    result.given = true;
+    if (text.starts_with('-')) {
+        result.all_but = true;
+        text.remove_prefix(1);
+    }
+    const size_t plus = text.find('+');
+    const bool two = plus != text.npos;
+    const std::string_view first = text.substr(0, plus), last = two ? text.substr(plus + 1) : text;
+    if (two || !first.ends_with('%')) {
+        const std::optional<u64> bytes = size_in_bytes(first);
+        if (!bytes)
+            return {};
+        result.bytes = *bytes;
+    }
+    if (two || last.ends_with('%')) {
+        const std::optional<unsigned> percent = percentage(last);
+        if (!percent)
+            return {};
+        result.percent = *percent;
+    }
     return result;
 }
 
@@ -139,7 +168,7 @@ const char* read_dom0_memory(std::string_view value, CommandLine& into)
         }
         const std::optional<MemoryAmount> size = amount(part);
         if (!size)
-            return "SIZE[,min:SIZE][,max:SIZE], as in 768M";
+            return "SIZE[,min:SIZE][,max:SIZE], as in 768M, 25% or 512M+10%";
         *which = *size;
     }
     into = wanted;
@@ -229,6 +258,17 @@ void read_word(std::string_view word, CommandLine& into, ComplainAbout complain)
     complain(word, nullptr);
 }
 
+}
+
+u64 MemoryAmount::pages(u64 available, u64 otherwise) const
+{
+    if (!given)
+        return otherwise;
+    const u64 wanted = (bytes >> page_shift) + available * percent / 100;
+    if (all_but)
+        return wanted < available ? available - wanted : 0;
+    // Xen, too, takes a wish for nothing for no wish.
+    return wanted == 0 ? otherwise : wanted;
 }
 
 void parse_command_line(std::string_view text, CommandLine& into, ComplainAbout complain)

@@ -7,11 +7,16 @@
 
 namespace xylem::arch {
 
-/// dom0_mem=SIZE[,min:SIZE][,max:SIZE]; bytes, 0 where not given. A negative size means "all but that much".
+/// A size of dom0_mem=: so many bytes and so many hundredths of the machine's memory together. A negative size means
+/// "all but that much".
 struct MemoryAmount {
     u64 bytes = 0;
+    unsigned percent = 0;
     bool all_but = false;
     bool given = false;
+
+    /// @param available  how much there is @param otherwise  the answer if no size was given; all in pages
+    u64 pages(u64 available, u64 otherwise) const;
 };
 
 struct CommandLine {

@@ -75,16 +75,6 @@ void permit_frames(Domain& dom0)
     dom0.memory.cache_control = true;
 }
 
-u64 amount(const MemoryAmount& wanted, u64 available, u64 otherwise)
-{
-    if (!wanted.given)
-        return otherwise;
-    const u64 pages = wanted.bytes >> page_shift;
-    if (wanted.all_but)
-        return pages < available ? available - pages : 0;
-    return pages;
-}
-
 struct Dom0Memory {
     u64 pages, max_pages;
 };
@@ -96,9 +86,9 @@ Dom0Memory memory_of_dom0()
     const u64 available = mm::free_frame_count();
     const u64 sixteenth = available / 16, most_kept = (128 << 20) >> page_shift;
     const u64 kept = sixteenth < most_kept ? sixteenth : most_kept;
-    u64 pages = amount(options.dom0_memory, available, available - kept);
-    const u64 least = amount(options.dom0_memory_min, available, 0);
-    const u64 most = amount(options.dom0_memory_max, available, ~u64{0});
+    u64 pages = options.dom0_memory.pages(available, available - kept);
+    const u64 least = options.dom0_memory_min.pages(available, 0);
+    const u64 most = options.dom0_memory_max.pages(available, ~u64{0});
     pages = pages < least ? least : pages;
     pages = pages > most ? most : pages;
     constexpr u64 for_ourselves = (8 << 20) >> page_shift;

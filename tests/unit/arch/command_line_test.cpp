@@ -59,7 +59,7 @@ TEST(CommandLine, AWrongValueIsNamedWithWhatWasExpectedAndChangesNothing)
 {
     const CommandLine options = parse("dom0_mem=lots,max:1G com1=115201 loglvl=loud smap=perhaps dom0_max_vcpus=0");
     EXPECT_EQ(complaints.size(), 5U);
-    EXPECT_EQ(complaints[0], "dom0_mem=lots,max:1G (takes SIZE[,min:SIZE][,max:SIZE], as in 768M)");
+    EXPECT_EQ(complaints[0], "dom0_mem=lots,max:1G (takes SIZE[,min:SIZE][,max:SIZE], as in 768M, 25% or 512M+10%)");
     EXPECT_FALSE(options.dom0_memory.given || options.dom0_memory_max.given);
     EXPECT_EQ(options.serial_baud, 115200U);
     EXPECT_TRUE(options.smap);
@@ -81,6 +81,20 @@ TEST(CommandLine, MemoryCanHaveBoundsAndCanBeAllButSome)
     EXPECT_EQ(options.dom0_memory.bytes, 256ULL << 20);
     EXPECT_EQ(options.dom0_memory_min.bytes, 128ULL << 20);
     EXPECT_EQ(options.dom0_memory_max.bytes, 4ULL << 30);
+}
+
+TEST(CommandLine, MemoryCanBeAShareOfWhatThereIs)
+{
+    EXPECT_EQ(parse("dom0_mem=25%").dom0_memory.pages(1000, 7), 250U);
+    EXPECT_EQ(parse("dom0_mem=1M+10%").dom0_memory.pages(1000, 7), 356U);
+    EXPECT_EQ(parse("dom0_mem=-10%").dom0_memory.pages(1000, 7), 900U);
+    EXPECT_EQ(parse("dom0_mem=min:50%,max:60%").dom0_memory_max.pages(1000, 7), 600U);
+    EXPECT_EQ(parse("dom0_mem=-8M").dom0_memory.pages(1000, 7), 0U) << "less than nothing";
+    EXPECT_EQ(parse("dom0_mem=0").dom0_memory.pages(1000, 7), 7U) << "no wish";
+    EXPECT_EQ(parse("").dom0_memory.pages(1000, 7), 7U);
+    EXPECT_TRUE(complaints.empty());
+    parse("dom0_mem=100% dom0_mem=10%+1G dom0_mem=1G+ dom0_mem=% dom0_mem=1G+1G dom0_mem=1G+1%+1%");
+    EXPECT_EQ(complaints.size(), 6U);
 }
 
 TEST(CommandLine, MemoryThatDoesNotFitInANumberIsRefused)
