@@ -19,9 +19,12 @@ struct Pins {
 
 /// Zero while the grant is not in use.
 struct ActiveEntry {
-    u64 frame;    ///< the frame granted, as read when the first use began
+    u32 frame;    ///< the frame granted, as read when the first use began
     DomId domain; ///< who uses it
+    u16 page_off; ///< where in the page the bytes begin that may be copied,
+    u16 length;   ///< and how many they are
     Pins pins;
+    bool sub_page; ///< it grants these bytes alone, and cannot be mapped
 };
 static_assert(sizeof(ActiveEntry) == 16);
 

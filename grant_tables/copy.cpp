@@ -26,6 +26,8 @@ CopyPage& CopyPage::operator=(CopyPage&& other) noexcept
     std::swap(ref_, other.ref_);
     std::swap(access_, other.access_);
     std::swap(has_type_, other.has_type_);
+    std::swap(begin_, other.begin_);
+    std::swap(end_, other.end_);
     page_ = std::move(other.page_);
     return *this;
 }
@@ -38,13 +40,15 @@ CopyPage::~CopyPage()
 Status CopyPage::take_granted(Table& granter, abi::RawGrantRef ref, DomId user, Access access)
 {
     put();
-    Pinned pinned = pin(granter, ref, user, copy_use(access), SubPage::ignored);
+    Pinned pinned = pin(granter, ref, user, copy_use(access), SubPage::accepted);
     if (pinned.status != Status::okay)
         return pinned.status;
     granter_ = &granter;
     ref_ = ref;
     access_ = access;
     page_ = std::move(pinned.page);
+    begin_ = pinned.page_off;
+    end_ = begin_ + pinned.length;
     return take_type();
 }
 
@@ -56,6 +60,8 @@ Status CopyPage::take_own(DomId user, Mfn mfn, Access access)
         return Status::bad_page;
     access_ = access;
     page_ = page.take();
+    begin_ = 0;
+    end_ = page_size;
     return take_type();
 }
 
@@ -90,6 +96,8 @@ Status copy_bytes(const CopyPage& from, u16 from_offset, const CopyPage& to, u16
 {
     if (u32{from_offset} + length > page_size || u32{to_offset} + length > page_size)
         return Status::bad_copy_arg;
+    if (!from.covers(from_offset, length) || !to.covers(to_offset, length))
+        return Status::general_error;
     memmove(to.data() + to_offset, from.data() + from_offset, length); // the two may be one page
     return Status::okay;
 }

@@ -1,4 +1,4 @@
-// Grant tables, version 1, the hypervisor's half: a domain lets others use its frames, by entries of a table it writes.
+// Grant tables, the hypervisor's half: a domain lets others use its frames, by entries of a table it writes.
 //
 // A domain owns a Table: the entries it grants with, what is in use of them, and the handles of what it has mapped of
 // others. The functions below are the operations of grant_table_op, for one element of its list;
@@ -18,9 +18,13 @@ namespace xylem::grant_tables {
 
 using Status = abi::GnttabStatus;
 
-inline constexpr u32 entries_per_frame = page_size / sizeof(abi::GrantEntryV1);
+inline constexpr u32 entries_per_frame = page_size / sizeof(abi::GrantEntryV1); ///< of version 1
+inline constexpr u32 entries_per_frame_v2 = page_size / sizeof(abi::GrantEntryV2);
+/// Of version 2, which keeps the marks that a grant is in use in words of their own.
+inline constexpr u32 statuses_per_frame = page_size / sizeof(u16);
 /// More than this no domain gets, whatever it was created with.
 inline constexpr u32 max_frames = 64;
+inline constexpr u32 max_status_frames = max_frames * entries_per_frame_v2 / statuses_per_frame;
 inline constexpr u32 max_maptrack_frames = 1024;
 
 /// A domain's grants: those it gives, and those it has mapped.
@@ -30,6 +34,8 @@ struct Table {
     /// The machine frame of the table's frame `index`; the table grows to hold it. @return Invalid  beyond its limit;
     /// NoMemory
     Result<Mfn> shared_frame(u32 index);
+    /// Likewise of a frame of statuses. @return Invalid  a table of version 1, or beyond its limit; NoMemory
+    Result<Mfn> status_frame(u32 index);
     /// Gives up all that a dying domain has mapped; what its page tables hold goes with those. @return Preempted  call
     /// again
     Result<void> release_mappings();
@@ -44,7 +50,12 @@ struct Table {
     SpinLock lock{LockRank::grant};
     u32 frame_limit = 0;
     u32 frame_count = 0;
-    abi::GrantEntryV1* frames[max_frames] = {};
+    u8* frames[max_frames] = {};
+    u8 max_version = 2; ///< the domain may not ask for more
+    u8 version = 1;
+    u32 busy_entries = 0; ///< entries in use, but for the reserved ones: while there are any, the version stays
+    u32 status_count = 0;
+    u16* statuses[max_status_frames] = {};
     ActiveEntry* active[max_frames * entries_per_frame / active_entries_per_page] =
         {}; ///< pages, made when first needed
     Maptrack maptrack;
@@ -62,8 +73,16 @@ struct Mapper {
 
 u32 frame_count(Table& table);
 u32 frame_limit(Table& table);
-/// Every table is of version 1. @return Invalid  no such version; NotImplemented  version 2
-Result<void> set_version(u32 version);
+u32 status_frame_count(Table& table);
+u32 version(Table& table);
+/// Changes the layout of a table, which loses all its entries but the reserved ones.
+/// @return Invalid         no such version
+///         NotImplemented  more than the domain may have
+///         Busy            an entry that is not reserved is in use, or a frame of statuses is still mapped
+///         Again           a reserved entry of part of a page is in use, and version 1 has none
+///         Range           nor has it what a reserved entry says
+///         NoMemory
+Result<void> set_version(Table& table, u32 version);
 /// Exchanges two entries that are not in use.
 Status swap_entries(Table& table, abi::RawGrantRef a, abi::RawGrantRef b);
 
@@ -109,10 +128,35 @@ private:
     Access access_ = Access::read_only;
     mm::PageRef page_;
     bool has_type_ = false;
+    u32 begin_ = 0, end_ = page_size; ///< the bytes that may be copied
+
+    friend Status copy_bytes(const CopyPage& from, u16 from_offset, const CopyPage& to, u16 to_offset, u16 length);
+    bool covers(u16 offset, u16 length) const { return offset >= begin_ && u32{offset} + length <= end_; }
 };
 
-/// Copies `len` bytes between two pages. @return bad_copy_arg  it does not fit
+/// Copies `len` bytes between two pages. @return bad_copy_arg  it does not fit; general_error  not all is granted
 Status copy_bytes(const CopyPage& from, u16 from_offset, const CopyPage& to, u16 to_offset, u16 length);
+
+// ---- Transfer ------------------------------------------------------------------------------------------------------
+
+/// Gives a frame of `giver`'s away, for good, to a domain that has an entry which accepts it. What is refused after the
+/// frame has left its owner loses it: only bad_page leaves it where it was.
+class Transfer {
+public:
+    explicit Transfer(mm::Owner& giver) : giver_(giver) {}
+    Transfer(const Transfer&) = delete;
+    Transfer& operator=(const Transfer&) = delete;
+    ~Transfer();
+
+    /// @return bad_page  not the giver's, or somebody refers to it
+    Status take(Mfn mfn);
+    /// @return general_error  the recipient is dying or full, or does not accept it
+    Status give(Table& recipient, abi::RawGrantRef ref);
+
+private:
+    mm::Owner& giver_;
+    Mfn mfn_ = invalid_mfn;
+};
 
 // ---- For the audit -------------------------------------------------------------------------------------------------
 

@@ -10,22 +10,27 @@ namespace xylem::grant_tables {
 
 namespace {
 
-constexpr u32 supported_version = 1;
+/// A zeroed page that the domain may map.
+Result<u8*> new_shared_page(Table& table)
+{
+    const Mfn mfn = TRY(mm::allocate_frame());
+    const Result<void> shared = mm::share_hypervisor_frame(*table.owner, mfn, mm::Writable::yes);
+    if (!shared.ok()) {
+        mm::free_frame(mfn);
+        return shared.error();
+    }
+    return machine::map(mfn);
+}
 
 /// Adds frames until there are `count`. Under the table's lock. @return Invalid  beyond its limit; NoMemory
 Result<void> grow(Table& table, u32 count)
 {
     if (count > table.frame_limit)
         return Error::Invalid;
-    while (table.frame_count < count) {
-        const Mfn mfn = TRY(mm::allocate_frame());
-        const Result<void> shared = mm::share_hypervisor_frame(*table.owner, mfn, mm::Writable::yes);
-        if (!shared.ok()) {
-            mm::free_frame(mfn);
-            return shared.error();
-        }
-        table.frames[table.frame_count++] = machine::map<abi::GrantEntryV1>(mfn);
-    }
+    if (table.version == 2)
+        TRY(grow_statuses(table, count));
+    while (table.frame_count < count)
+        table.frames[table.frame_count++] = TRY(new_shared_page(table));
     return {};
 }
 
@@ -35,11 +40,59 @@ bool in_use(const Table& table, abi::RawGrantRef ref)
     return active && !active->pins.none();
 }
 
-abi::GrantEntryV1& entry(Table& table, abi::RawGrantRef ref)
+template <typename Entry> void swap_entries_of(Entry& a, Entry& b)
 {
-    return table.frames[ref / entries_per_frame][ref % entries_per_frame];
+    const Entry kept = a;
+    a = b;
+    b = kept;
 }
 
+template <typename Page> void free_page(Page*& page)
+{
+    if (page)
+        mm::free_frame(machine::mfn_of_mapped(page));
+    page = nullptr;
+}
+
+}
+
+u32 entry_count(const Table& table)
+{
+    return table.frame_count * (table.version == 1 ? entries_per_frame : entries_per_frame_v2);
+}
+
+abi::GrantEntryV1& entry_v1(const Table& table, abi::RawGrantRef ref)
+{
+    return reinterpret_cast<abi::GrantEntryV1*>(table.frames[ref / entries_per_frame])[ref % entries_per_frame];
+}
+
+abi::GrantEntryV2& entry_v2(const Table& table, abi::RawGrantRef ref)
+{
+    return reinterpret_cast<abi::GrantEntryV2*>(table.frames[ref / entries_per_frame_v2])[ref % entries_per_frame_v2];
+}
+
+u16& status_of(const Table& table, abi::RawGrantRef ref)
+{
+    return table.statuses[ref / statuses_per_frame][ref % statuses_per_frame];
+}
+
+Words words_of(const Table& table, abi::RawGrantRef ref)
+{
+    if (ref >= entry_count(table))
+        return {};
+    if (table.version == 1) {
+        abi::GrantEntryV1& entry = entry_v1(table, ref);
+        return {reinterpret_cast<volatile u32*>(&entry), &entry.flags};
+    }
+    return {reinterpret_cast<volatile u32*>(&entry_v2(table, ref)), &status_of(table, ref)};
+}
+
+Result<void> grow_statuses(Table& table, u32 frames)
+{
+    const u32 wanted = (frames * entries_per_frame_v2 + statuses_per_frame - 1) / statuses_per_frame;
+    while (table.status_count < wanted)
+        table.statuses[table.status_count++] = reinterpret_cast<u16*>(TRY(new_shared_page(table)));
+    return {};
 }
 
 Result<void> Table::initialise(DomId domain, mm::Owner& memory, u32 frames_limit, u32 maptrack_frames)
@@ -61,28 +114,36 @@ Result<Mfn> Table::shared_frame(u32 index)
     return machine::mfn_of_mapped(frames[index]);
 }
 
+Result<Mfn> Table::status_frame(u32 index)
+{
+    LockGuard guard(lock);
+    if (version != 2 || index >= max_status_frames)
+        return Error::Invalid;
+    if (index >= status_count)
+        TRY(grow(*this, index * (statuses_per_frame / entries_per_frame_v2) + 1));
+    return machine::mfn_of_mapped(statuses[index]);
+}
+
 void Table::release_frames()
 {
     LockGuard guard(lock);
     frame_limit = 0;
     for (u32 i = 0; i < frame_count; ++i)
         mm::unshare_hypervisor_frame(*owner, machine::mfn_of_mapped(frames[i]));
-    frame_count = 0; // the pages themselves stay for those who still map them
+    for (u32 i = 0; i < status_count; ++i)
+        mm::unshare_hypervisor_frame(*owner, machine::mfn_of_mapped(statuses[i]));
+    frame_count = status_count = 0; // the pages themselves stay for those who still map them
 }
 
 void Table::free_storage()
 {
     release_frames();
-    for (abi::GrantEntryV1*& page : frames) {
-        if (page)
-            mm::free_frame(machine::mfn_of_mapped(page));
-        page = nullptr;
-    }
-    for (ActiveEntry*& page : active) {
-        if (page)
-            mm::free_frame(machine::mfn_of_mapped(page));
-        page = nullptr;
-    }
+    for (u8*& page : frames)
+        free_page(page);
+    for (u16*& page : statuses)
+        free_page(page);
+    for (ActiveEntry*& page : active)
+        free_page(page);
     maptrack.free_storage();
 }
 
@@ -98,26 +159,33 @@ u32 frame_limit(Table& table)
     return table.frame_limit;
 }
 
-Result<void> set_version(u32 version)
+u32 status_frame_count(Table& table)
 {
-    if (version == supported_version)
-        return {};
-    return version == 2 ? Error::NotImplemented : Error::Invalid;
+    LockGuard guard(table.lock);
+    return table.status_count;
+}
+
+u32 version(Table& table)
+{
+    LockGuard guard(table.lock);
+    return table.version;
 }
 
 Status swap_entries(Table& table, abi::RawGrantRef a, abi::RawGrantRef b)
 {
     LockGuard guard(table.lock);
-    const u32 entries = table.frame_count * entries_per_frame;
-    if (a >= entries || b >= entries)
+    if (a >= entry_count(table) || b >= entry_count(table))
         return Status::bad_gntref;
     if (a == b)
         return Status::okay;
     if (in_use(table, a) || in_use(table, b))
         return Status::eagain;
-    const abi::GrantEntryV1 kept = entry(table, a);
-    entry(table, a) = entry(table, b);
-    entry(table, b) = kept;
+    if (table.version == 1) {
+        swap_entries_of(entry_v1(table, a), entry_v1(table, b));
+    } else {
+        swap_entries_of(entry_v2(table, a), entry_v2(table, b));
+        swap_entries_of(status_of(table, a), status_of(table, b));
+    }
     return Status::okay;
 }
 

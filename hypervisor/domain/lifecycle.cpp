@@ -66,6 +66,7 @@ Result<void> build(Domain& domain, const DomainLimits& limits)
     TRY(allocate_shared_info(domain));
     event_channels::initialise(domain.events, domain.id, limits.event_ports, domain.shared_info, domain.memory);
     TRY(domain.grants.initialise(domain.id, domain.memory, limits.grant_frames, limits.maptrack_frames));
+    domain.grants.max_version = static_cast<u8>(limits.grant_version);
     domain.policy = make_domain_policy(domain.is_hardware_domain);
     return domain.policy ? Result<void>() : Error::NoMemory;
 }

@@ -10,6 +10,7 @@ struct DomainLimits {
     u32 event_ports = 1023; ///< the highest port it may have
     u32 grant_frames = 64;
     u32 maptrack_frames = 1024;
+    u32 grant_version = 2; ///< the highest of its grant table
 };
 
 /// Makes an empty domain, paused once by its controller, known under `id`. One at a time: by domctl, or at boot.

@@ -163,6 +163,7 @@ Result<void> create(Vcpu& self, abi::Domctl& op)
     limits.grant_frames = wanted.max_grant_frames < 0 ? most_grant_frames : static_cast<u32>(wanted.max_grant_frames);
     limits.maptrack_frames =
         wanted.max_maptrack_frames < 0 ? most_maptrack_frames : static_cast<u32>(wanted.max_maptrack_frames);
+    limits.grant_version = grant_version;
     Domain* domain = TRY(create_domain(id, Privilege::none, limits));
     __builtin_memcpy(domain->handle, wanted.handle.bytes, sizeof domain->handle);
     domain->msr_relaxed = wanted.arch.misc_flags & abi::x86_msr_relaxed;

@@ -142,6 +142,18 @@ template <typename Op, typename Unmap> i64 unmap_list(const Call& call, Unmap un
     return 0;
 }
 
+/// The operation of a call that tells frames: none if the list it gives cannot be written to.
+template <typename Op, typename Operate> i64 single_with_frames(const Call& call, Operate operate)
+{
+    bool reachable = true;
+    const i64 result = single<Op>(call, [&](Op& op) {
+        reachable = guest_range_ok(op.frame_list.address, u64{op.nr_frames} * sizeof(abi::RawFrame));
+        if (reachable)
+            op.status = operate(op);
+    });
+    return result == 0 && !reachable ? to_errno(Error::Fault) : result;
+}
+
 /// Grows the table and tells its frames.
 /// @param unfinished  set if the table has grown for a while, and something better waits: call again
 Status setup(const Call& call, const abi::GnttabSetupTable& op, bool& unfinished)
@@ -170,7 +182,8 @@ Status setup(const Call& call, const abi::GnttabSetupTable& op, bool& unfinished
 i64 setup_table(const Call& call)
 {
     bool unfinished = false;
-    const i64 result = single<abi::GnttabSetupTable>(call, [&](auto& op) { op.status = setup(call, op, unfinished); });
+    const i64 result =
+        single_with_frames<abi::GnttabSetupTable>(call, [&](auto& op) { return setup(call, op, unfinished); });
     return unfinished ? preempted : result;
 }
 
@@ -185,14 +198,24 @@ Status query_size(const Call& call, abi::GnttabQuerySize& op)
     return found;
 }
 
-/// A table of version 1 has no status frames.
+/// There are as many as the table has grown to have: none of version 1.
 Status get_status_frames(const Call& call, const abi::GnttabGetStatusFrames& op)
 {
     DomainRef subject;
     const Status found = find_subject(call, op.dom, subject);
     if (found != Status::okay)
         return found;
-    return op.nr_frames == 0 ? Status::okay : Status::general_error;
+    if (op.nr_frames > grant_tables::status_frame_count(subject->grants))
+        return Status::general_error;
+    const GuestOut<abi::RawFrame> frames(op.frame_list.address);
+    for (u32 i = 0; i < op.nr_frames; ++i) {
+        Result<Mfn> frame = subject->grants.status_frame(i);
+        if (!frame.ok())
+            return Status::general_error; // the version has changed meanwhile
+        if (!frames.copy_out(frame.value().value, i).ok())
+            return Status::bad_virt_addr;
+    }
+    return Status::okay;
 }
 
 i64 set_version(const Call& call)
@@ -201,8 +224,8 @@ i64 set_version(const Call& call)
     Result<abi::GnttabSetVersion> op = pointer.copy_in();
     if (!op.ok())
         return to_errno(op.error());
-    const Result<void> result = grant_tables::set_version(op.value().version);
-    const Result<void> written = pointer.copy_out({.version = 1});
+    const Result<void> result = grant_tables::set_version(call.caller.grants, op.value().version);
+    const Result<void> written = pointer.copy_out({.version = grant_tables::version(call.caller.grants)});
     return to_wire(written.ok() ? result : written);
 }
 
@@ -216,7 +239,7 @@ i64 get_version(const Call& call)
     const Status found = find_subject(call, op.value().dom, subject);
     if (found != Status::okay)
         return to_errno(found == Status::bad_domain ? Error::NoSuchDomain : Error::NotPermitted);
-    op.value().version = 1;
+    op.value().version = grant_tables::version(subject->grants);
     return to_wire(pointer.copy_out(op.value()));
 }
 
@@ -285,6 +308,17 @@ i64 copy(const Call& call)
                                      [&](abi::GnttabCopy& op) { op.status = copy_one(call, source, destination, op); });
 }
 
+/// As in Xen, the frame leaves the caller before anybody is asked whether he wants it.
+Status transfer(const Call& call, const abi::GnttabTransfer& op)
+{
+    grant_tables::Transfer transfer(call.caller.memory);
+    const Status taken = transfer.take(Mfn(op.mfn));
+    if (taken != Status::okay)
+        return taken;
+    Result<DomainRef> recipient = find_domain(DomId(op.domid));
+    return recipient.ok() ? transfer.give(recipient.value()->grants, op.ref) : Status::bad_domain;
+}
+
 i64 dispatch(const Call& call, abi::GnttabCmd command)
 {
     switch (command) {
@@ -301,7 +335,8 @@ i64 dispatch(const Call& call, abi::GnttabCmd command)
     case abi::GnttabCmd::query_size:
         return single<abi::GnttabQuerySize>(call, [&](auto& op) { op.status = query_size(call, op); });
     case abi::GnttabCmd::get_status_frames:
-        return single<abi::GnttabGetStatusFrames>(call, [&](auto& op) { op.status = get_status_frames(call, op); });
+        return single_with_frames<abi::GnttabGetStatusFrames>(call,
+                                                              [&](auto& op) { return get_status_frames(call, op); });
     case abi::GnttabCmd::set_version:
         return set_version(call);
     case abi::GnttabCmd::get_version:
@@ -310,8 +345,7 @@ i64 dispatch(const Call& call, abi::GnttabCmd command)
         return for_each<abi::GnttabSwapGrantRef>(
             call, [&](auto& op) { op.status = grant_tables::swap_entries(call.caller.grants, op.ref_a, op.ref_b); });
     case abi::GnttabCmd::transfer:
-        // Giving pages away is what page-flipping network drivers did, before they copied. See grant_tables/README.md.
-        return for_each<abi::GnttabTransfer>(call, [](auto& op) { op.status = Status::general_error; });
+        return for_each<abi::GnttabTransfer>(call, [&](auto& op) { op.status = transfer(call, op); });
     case abi::GnttabCmd::dump_table:
     case abi::GnttabCmd::cache_flush:
         break;
@@ -326,8 +360,12 @@ i64 grant_table_op(Vcpu& self, Arguments& args)
     const auto count = static_cast<u32>(args.a[2]);
     if (static_cast<i32>(count) < 0)
         return to_errno(Error::Invalid);
+    const auto command = static_cast<u32>(args.a[0]);
+    constexpr unsigned progress_shift = 12;
+    if (command >> progress_shift)
+        return to_errno(Error::Invalid); // the progress of cache_flush, which is not served
     const Call call{self, *self.domain, args, args.a[1], count};
-    return dispatch(call, static_cast<abi::GnttabCmd>(static_cast<u32>(args.a[0])));
+    return dispatch(call, static_cast<abi::GnttabCmd>(command));
 }
 
 }

@@ -17,14 +17,21 @@ Result<DomainRef> remote_domain(Domain& caller, DomId id)
     return domain;
 }
 
-/// How many frames the resource has at most. Version 1 grant tables have no status frames.
+/// How many frames the resource has at most. A table of version 1 has no status frames, but may come to have some.
 Result<u32> resource_size(Domain& domain, const abi::MemAcquireResource& resource)
 {
     if (resource.type != abi::ResourceType::grant_table)
         return Error::NotSupported;
-    if (resource.id != abi::resource_grant_table_id_shared)
+    const u32 frames = grant_tables::frame_limit(domain.grants);
+    switch (resource.id) {
+    case abi::resource_grant_table_id_shared:
+        return frames;
+    case abi::resource_grant_table_id_status:
+        return (frames * grant_tables::entries_per_frame_v2 + grant_tables::statuses_per_frame - 1) /
+               grant_tables::statuses_per_frame;
+    default:
         return Error::Invalid;
-    return grant_tables::frame_limit(domain.grants);
+    }
 }
 
 Result<void> tell_frames(Domain& domain, const abi::MemAcquireResource& resource, u64& done)
@@ -33,7 +40,9 @@ Result<void> tell_frames(Domain& domain, const abi::MemAcquireResource& resource
     for (const u64 start = done; done < resource.nr_frames; ++done) {
         if (done != start && should_preempt())
             return Error::Preempted;
-        const Mfn mfn = TRY(domain.grants.shared_frame(static_cast<u32>(resource.frame + done)));
+        const auto index = static_cast<u32>(resource.frame + done);
+        const Mfn mfn = TRY(resource.id == abi::resource_grant_table_id_shared ? domain.grants.shared_frame(index)
+                                                                               : domain.grants.status_frame(index));
         TRY(out.copy_out(mfn.value, done));
     }
     return {};

@@ -53,7 +53,7 @@ Result<void> physinfo(SysctlCall& call)
     info.nr_nodes = 1;
     info.max_node_id = 63;
     info.cpu_khz = machine::time_scale().khz;
-    info.capabilities = abi::physcap_pv | abi::physcap_gnttab_v1;
+    info.capabilities = abi::physcap_pv | abi::physcap_gnttab_v1 | abi::physcap_gnttab_v2;
     info.total_pages = mm::total_frames();
     info.free_pages = mm::free_frame_count();
     info.outstanding_pages = mm::claimed_frame_count();

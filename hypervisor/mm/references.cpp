@@ -70,17 +70,13 @@ void put_writable_page(Mfn mfn)
     put_page_and_type(mfn);
 }
 
-Result<void> share_hypervisor_frame(Owner& owner, Mfn mfn, Writable writable)
+namespace {
+
+void become_shared(Owner& owner, Mfn mfn, Writable writable)
 {
     Frame& f = frame(mfn);
     XYLEM_ASSERT((f.count_info & ~count_bits::stale) == (count_bits::ram | count_bits::hypervisor),
                  "shared frame is not the hypervisor's alone");
-    {
-        LockGuard guard(owner.lock);
-        if (owner.dying)
-            return Error::Invalid;
-        ++owner.special_pages;
-    }
     f.owner = owner.id;
     f.linear_uses = 0;
     // The type reference that sharing itself holds keeps the frame from ever being anything else: of a read-only frame
@@ -88,7 +84,29 @@ Result<void> share_hypervisor_frame(Owner& owner, Mfn mfn, Writable writable)
     const PageType type = writable == Writable::yes ? PageType::writable : PageType::none;
     f.type_info = type_bits::of(type) | type_bits::validated | 1;
     atomic_store(&f.count_info, count_bits::ram | count_bits::hypervisor | count_bits::allocated | 1);
+}
+
+}
+
+Result<void> share_hypervisor_frame(Owner& owner, Mfn mfn, Writable writable)
+{
+    {
+        LockGuard guard(owner.lock);
+        if (owner.dying)
+            return Error::Invalid;
+        ++owner.special_pages;
+    }
+    become_shared(owner, mfn, writable);
     return {};
+}
+
+void share_hypervisor_frame_again(Owner& owner, Mfn mfn)
+{
+    {
+        LockGuard guard(owner.lock);
+        ++owner.special_pages;
+    }
+    become_shared(owner, mfn, Writable::yes);
 }
 
 void unshare_hypervisor_frame(Owner& owner, Mfn mfn)

@@ -148,6 +148,8 @@ Result<void> share_hypervisor_frame(Owner& owner, Mfn mfn, Writable writable);
 void unshare_hypervisor_frame(Owner& owner, Mfn mfn);
 /// Makes it the hypervisor's alone again, as allocate_frame() gave it. @return Busy  somebody still refers to it
 Result<void> try_unshare_hypervisor_frame(Owner& owner, Mfn mfn);
+/// Undoes try_unshare_hypervisor_frame(), even for an owner that is dying, if its frames are still to be unshared.
+void share_hypervisor_frame_again(Owner& owner, Mfn mfn);
 /// Lets privileged domains map frames of the hypervisor that came from no heap, read-only, as domid_xen's (the M2P).
 void share_with_privileged(Mfn first, Mfn last);
 

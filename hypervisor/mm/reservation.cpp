@@ -10,18 +10,6 @@
 namespace xylem::mm {
 namespace {
 
-/// Reserves room for `count` frames in the owner's allotment.
-Result<void> reserve_room(Owner& owner, u64 count)
-{
-    LockGuard guard(owner.lock);
-    if (owner.dying)
-        return Error::Invalid;
-    if (owner.total_pages + count > owner.max_pages)
-        return Error::NoSpace;
-    owner.total_pages += count;
-    return {};
-}
-
 /// Makes frames that are nobody's the owner's; room has been reserved for them.
 /// @return false  the owner is dying, and its pages may have been given back already
 bool adopt(Owner& owner, Mfn first, u64 count)
@@ -40,6 +28,17 @@ bool adopt(Owner& owner, Mfn first, u64 count)
     return true;
 }
 
+}
+
+Result<void> reserve_room(Owner& owner, u64 frames)
+{
+    LockGuard guard(owner.lock);
+    if (owner.dying)
+        return Error::Invalid;
+    if (owner.total_pages + frames > owner.max_pages)
+        return Error::NoSpace;
+    owner.total_pages += frames;
+    return {};
 }
 
 void give_up_room(Owner& owner, u64 frames)

@@ -16,7 +16,10 @@ Result<void> give_back(Owner& owner, Mfn mfn);
 /// give_up_room() must follow.
 /// @return Invalid  not the owner's, the hypervisor's, or still referred to
 Result<void> steal(Owner& owner, Mfn mfn);
-/// Gives a frame, or run, that is nobody's to `owner`, as allocated, in a place that steal() has left.
+/// Takes places in the owner's allotment, for restore_frames() or give_up_room(). @return Invalid  dying; NoSpace
+Result<void> reserve_room(Owner& owner, u64 frames);
+/// Gives a frame, or run, that is nobody's to `owner`, as allocated, in a place that steal() or reserve_room() has
+/// left.
 /// @return Invalid  the owner is dying: the place is given up, the frames stay nobody's
 Result<void> restore_frames(Owner& owner, Mfn first, unsigned order);
 void give_up_room(Owner& owner, u64 frames);

@@ -44,7 +44,7 @@ TEST_F(Sysctls, TheMachineIsDescribed)
     EXPECT_EQ(request.u.physinfo.free_pages, mm::free_frame_count());
     EXPECT_EQ(request.u.physinfo.total_pages, mm::total_frames());
     EXPECT_EQ(request.u.physinfo.max_mfn + 1, machine::max_mfn.value);
-    EXPECT_EQ(request.u.physinfo.capabilities, abi::physcap_pv | abi::physcap_gnttab_v1);
+    EXPECT_EQ(request.u.physinfo.capabilities, abi::physcap_pv | abi::physcap_gnttab_v1 | abi::physcap_gnttab_v2);
     EXPECT_EQ(sysctl(SysctlCmd::sched_id), 0);
     EXPECT_EQ(request.u.sched_id.sched_id, abi::SchedulerId::credit2);
     EXPECT_EQ(sysctl(SysctlCmd::availheap), 0);

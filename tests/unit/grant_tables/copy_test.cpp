@@ -121,14 +121,6 @@ TEST_F(Copying, FramesBeyondTheHypervisorsOwnLimitAreNotGiven)
     EXPECT_EQ(frame_limit(greedy.grants), max_frames);
 }
 
-TEST_F(Copying, OnlyVersionOneIsServed)
-{
-    EXPECT_TRUE(set_version(1).ok());
-    EXPECT_EQ(set_version(2), Error::NotImplemented);
-    EXPECT_EQ(set_version(0), Error::Invalid);
-    EXPECT_EQ(set_version(3), Error::Invalid);
-}
-
 TEST_F(Copying, EntriesNotInUseCanBeSwapped)
 {
     granter.grant(9, theirs, user);

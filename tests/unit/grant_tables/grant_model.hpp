@@ -108,8 +108,9 @@ public:
 
     // ---- Grant operations
 
+    enum class Way { map, copy };
     /// How a use of a grant must come out; `mfn` is the frame used.
-    Status predict_pin(unsigned granter, unsigned ref, unsigned user, bool writable, Mfn& mfn)
+    Status predict_pin(unsigned granter, unsigned ref, unsigned user, bool writable, Mfn& mfn, Way way)
     {
         const ModelUse& use = uses[granter][ref];
         const abi::GrantEntryV1 entry = domains[granter]->entry(first_ref + ref);
@@ -120,6 +121,9 @@ public:
             return Status::general_error;
         const bool checks_write = writable && (!use.active() || use.writers == 0);
         if (checks_write && (entry.flags & abi::gtf_readonly))
+            return Status::general_error;
+        // The first copy to write looks again, and is content with what was there before alone.
+        if (way == Way::copy && checks_write && use.active() && Mfn(entry.frame) != use.mfn)
             return Status::general_error;
         mfn = use.active() ? use.mfn : Mfn(entry.frame);
         if (owner_of(mfn) != granter)
@@ -132,7 +136,7 @@ public:
         const unsigned user = pick(domain_count), granter = pick(domain_count), ref = pick(refs), slot = pick(slots);
         const bool device = chance(25), host = !device || chance(60), writable = chance(50), by_entry = chance(30);
         Mfn mfn{};
-        const Status expected = predict_pin(granter, ref, user, writable, mfn);
+        const Status expected = predict_pin(granter, ref, user, writable, mfn, Way::map);
         abi::GnttabMapGrantRef op{};
         op.host_addr = by_entry ? domains[user]->entry_address(slot).value : domains[user]->address(slot);
         op.flags = (host ? abi::gntmap_host_map : 0) | (device ? abi::gntmap_device_map : 0) |
@@ -208,7 +212,7 @@ public:
         const unsigned user = pick(domain_count), granter = pick(domain_count), ref = pick(refs);
         const bool writable = chance(50);
         Mfn mfn{};
-        const Status expected = predict_pin(granter, ref, user, writable, mfn);
+        const Status expected = predict_pin(granter, ref, user, writable, mfn, Way::copy);
         CopyPage page;
         const Status got = page.take_granted(domains[granter]->grants, first_ref + ref, domains[user]->owner.id,
                                              writable ? Access::writable : Access::read_only);

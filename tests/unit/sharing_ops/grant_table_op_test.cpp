@@ -168,13 +168,15 @@ TEST_F(GrantTableOp, TableIsSetUpForItsOwnerAndThePrivileged)
     EXPECT_EQ(size.status, Status::permission_denied);
 }
 
-TEST_F(GrantTableOp, VersionIsOne)
+TEST_F(GrantTableOp, TheVersionIsAlwaysTold)
 {
     abi::GnttabSetVersion version{2};
+    user.domain.grants.max_version = 1;
     EXPECT_EQ(op1(user, Cmd::set_version, version), to_errno(Error::NotImplemented));
     EXPECT_EQ(version.version, 1u);
     version.version = 3;
     EXPECT_EQ(op1(user, Cmd::set_version, version), to_errno(Error::Invalid));
+    EXPECT_EQ(version.version, 1u);
     EXPECT_EQ(op1(user, Cmd::set_version, version), 0);
     abi::GnttabGetVersion asked{1, 0, 0};
     EXPECT_EQ(op1(user, Cmd::get_version, asked), to_errno(Error::NotPermitted));
@@ -188,6 +190,31 @@ TEST_F(GrantTableOp, VersionIsOne)
     status.nr_frames = 1;
     EXPECT_EQ(op1(user, Cmd::get_status_frames, status), 0);
     EXPECT_EQ(status.status, Status::general_error);
+
+    version.version = 2;
+    EXPECT_EQ(op1(granter, Cmd::set_version, version), 0);
+    EXPECT_EQ(version.version, 2u);
+    asked = {1, 0, 0};
+    EXPECT_EQ(op1(control, Cmd::get_version, asked), 0);
+    EXPECT_EQ(asked.version, 2u);
+    u64 frame = 0;
+    status = {1, 1, Status::no_space, {at(frame)}};
+    EXPECT_EQ(op1(control, Cmd::get_status_frames, status), 0);
+    EXPECT_EQ(status.status, Status::okay);
+    EXPECT_EQ(Mfn(frame), granter.domain.grants.status_frame(0).value());
+    EXPECT_EQ(op1(user, Cmd::get_status_frames, status), 0);
+    EXPECT_EQ(status.status, Status::permission_denied);
+    status.nr_frames = 2;
+    EXPECT_EQ(op1(control, Cmd::get_status_frames, status), 0);
+    EXPECT_EQ(status.status, Status::general_error);
+    status = {1, 1, Status::no_space, {unreadable}};
+    EXPECT_EQ(op1(control, Cmd::get_status_frames, status), 0);
+    EXPECT_EQ(status.status, Status::bad_virt_addr);
+    status = {1, 1, Status::no_space, {0xFFFF'8300'0000'0000}};
+    EXPECT_EQ(op1(control, Cmd::get_status_frames, status), to_errno(Error::Fault));
+    EXPECT_EQ(status.status, Status::no_space);
+    abi::GnttabSetupTable setup{1, 1, Status::no_space, {0xFFFF'8300'0000'0000}};
+    EXPECT_EQ(op1(control, Cmd::setup_table, setup), to_errno(Error::Fault));
 }
 
 TEST_F(GrantTableOp, CopiesAnswerOneByOneAndKeepPagesBetween)
@@ -248,10 +275,19 @@ TEST_F(GrantTableOp, SwapAndTransferAnswerInTheirStatus)
     EXPECT_EQ(op1(granter, Cmd::swap_grant_ref, swap), 0);
     EXPECT_EQ(swap.status, Status::okay);
     EXPECT_EQ(granter.entry(20).frame, shared.value);
-    abi::GnttabTransfer transfer{shared.value, 2, 8, Status::no_space};
-    EXPECT_EQ(op1(granter, Cmd::transfer, transfer), 0);
-    EXPECT_EQ(transfer.status, Status::general_error);
-    EXPECT_EQ(mm::frame(shared).owner, granter.domain.id);
+    user.entry(9) = {abi::gtf_accept_transfer, 1, 0x77};
+    const auto give = [&](Mfn mfn, u16 domain) {
+        abi::GnttabTransfer transfer{mfn.value, domain, 9, Status::no_space};
+        EXPECT_EQ(op1(granter, Cmd::transfer, transfer), 0);
+        return transfer.status;
+    };
+    EXPECT_EQ(give(shared, 2), Status::okay);
+    EXPECT_EQ(mm::frame(shared).owner, user.domain.id);
+    EXPECT_EQ(user.entry(9).frame, shared.value);
+    EXPECT_EQ(give(granter.page(), 2), Status::general_error) << "it has come already";
+    EXPECT_EQ(give(granter.page(), 99), Status::bad_domain);
+    EXPECT_EQ(give(granter.page(), abi::domid_self), Status::bad_domain) << "not even oneself";
+    EXPECT_EQ(give(shared, 2), Status::bad_page);
 }
 
 TEST_F(GrantTableOp, EntryIsReplacedByAnother)
