@@ -70,16 +70,8 @@ void singleshot_due(void* context)
 void periodic_due(void* context)
 {
     Vcpu& vcpu = *static_cast<Vcpu*>(context);
-    const i64 period = vcpu.periodic_period.value;
-    if (period == 0)
-        return;
-    i64 next = vcpu.periodic_next.value + period;
-    const i64 now = machine::now().value;
-    if (next <= now) // fell behind: ticks that were missed are not made up for
-        next = now + period;
-    vcpu.periodic_next = Nanoseconds(next);
-    raise_timer(vcpu);
-    sched::set_timer(vcpu.periodic_timer, vcpu.periodic_next);
+    if (vcpu.unit.on_cpu)
+        start_periodic(vcpu);
 }
 
 void poll_timed_out(void* context)
@@ -196,10 +188,28 @@ void set_singleshot(Vcpu& vcpu, Nanoseconds deadline)
 void set_periodic(Vcpu& vcpu, Nanoseconds period)
 {
     vcpu.periodic_period = period;
-    if (period.value == 0)
-        return sched::cancel_timer(vcpu.periodic_timer);
-    vcpu.periodic_next = machine::now() + period.value;
-    sched::set_timer(vcpu.periodic_timer, vcpu.periodic_next);
+    sched::cancel_timer(vcpu.periodic_timer);
+    if (vcpu.unit.on_cpu)
+        start_periodic(vcpu);
+}
+
+void start_periodic(Vcpu& vcpu)
+{
+    const i64 period = vcpu.periodic_period.value;
+    if (period == 0)
+        return;
+    const i64 now = machine::now().value;
+    if (now >= vcpu.periodic_last.value + period) { // ticks that were missed are not made up for
+        vcpu.periodic_last = Nanoseconds(now);
+        raise_timer(vcpu);
+    }
+    sched::set_timer(vcpu.periodic_timer, vcpu.periodic_last + period);
+}
+
+void stop_periodic(Vcpu& vcpu)
+{
+    if (vcpu.periodic_period.value != 0)
+        sched::cancel_timer(vcpu.periodic_timer);
 }
 
 void set_poll_timeout(Vcpu& vcpu, Nanoseconds deadline)

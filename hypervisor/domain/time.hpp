@@ -24,8 +24,12 @@ void initialise_timers(Vcpu& vcpu);
 void cancel_timers(Vcpu& vcpu);
 /// VIRQ_TIMER at `deadline` (system time); in the past means at once. 0 disarms.
 void set_singleshot(Vcpu& vcpu, Nanoseconds deadline);
-/// VIRQ_TIMER every `period` nanoseconds; 0 stops it.
+/// VIRQ_TIMER every `period` nanoseconds while it runs; 0 stops it.
 void set_periodic(Vcpu& vcpu, Nanoseconds period);
+/// As the vCPU comes onto a processor, and leaves it. As in Xen, one that waits gets no ticks: it has no time to share
+/// out, and a machine whose guests all wait is left in peace.
+void start_periodic(Vcpu& vcpu);
+void stop_periodic(Vcpu& vcpu);
 /// Wakes the vCPU at `deadline` without an event (SCHEDOP_poll). 0 disarms.
 void set_poll_timeout(Vcpu& vcpu, Nanoseconds deadline);
 

@@ -72,8 +72,9 @@ struct alignas(64) Vcpu {
     u8 iopl = 0; ///< virtual IOPL
     u8 initialised = 0;
     u8 nmi_pending = 0, nmi_masked = 0;
-    u8 polling = 0;    ///< in sched_op poll, until it runs again
-    u64 io_bitmap = 0; ///< guest address of its port bitmap
+    u8 polling = 0;         ///< in sched_op poll, until it runs again
+    u8 breakpoints_off = 0; ///< one of them hit in our code: they come back with the next exit
+    u64 io_bitmap = 0;      ///< guest address of its port bitmap
     u32 io_bitmap_ports = 0;
     u64 gdt_frames[16] = {}; ///< mfns; `gdt_entries` says how many count
     u32 gdt_entries = 0;
@@ -87,9 +88,9 @@ struct alignas(64) Vcpu {
     u64 runstate_area = 0;       ///< guest address; 0: none
     u64 time_area = 0;
     Nanoseconds periodic_period{};
-    Nanoseconds periodic_next{};
-    Nanoseconds singleshot{};   ///< 0: not armed
-    Nanoseconds time_written{}; ///< when its vcpu_info's time was last written; 0: never
+    Nanoseconds periodic_last{}; ///< when it last rang
+    Nanoseconds singleshot{};    ///< 0: not armed
+    Nanoseconds time_written{};  ///< when its vcpu_info's time was last written; 0: never
     sched::Timer singleshot_timer, periodic_timer, poll_timer;
 
     GuestRegs regs{};

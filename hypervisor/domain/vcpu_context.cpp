@@ -141,6 +141,52 @@ void set_kernel_stack(Vcpu& vcpu, u64 ss, u64 sp)
     vcpu.bounce_sp = low || high ? aligned : 0;
 }
 
+namespace {
+
+constexpr u64 cr4_de = 8, dr7_enables = 0xff;
+
+/// Whether breakpoint `i` of a DR7 is one on I/O ports.
+bool watches_ports(u64 dr7, unsigned i)
+{
+    return (dr7 >> (16 + i * 4) & 3) == 2;
+}
+
+}
+
+Result<u64> get_debug_register(const Vcpu& vcpu, unsigned number)
+{
+    if (number == 4 || number == 5) {
+        if (vcpu.cr4 & cr4_de)
+            return Error::NoDevice;
+        number += 2;
+    }
+    return number < 8 ? Result<u64>(vcpu.debug_registers[number]) : Error::NoDevice;
+}
+
+u64 processor_dr7(const Vcpu& vcpu)
+{
+    u64 dr7 = vcpu.debug_registers[7];
+    for (unsigned i = 0; i < 4; ++i)
+        if (watches_ports(dr7, i))
+            dr7 &= ~(u64{3} << i * 2);
+    return dr7;
+}
+
+u64 port_breakpoints_hit(const Vcpu& vcpu, u16 port, unsigned bytes)
+{
+    const u64 dr7 = vcpu.debug_registers[7];
+    if (!(vcpu.cr4 & cr4_de) || !(dr7 & dr7_enables))
+        return 0;
+    constexpr u64 widths[] = {1, 2, 8, 4};
+    u64 hit = 0;
+    for (unsigned i = 0; i < 4; ++i) {
+        const u64 width = widths[dr7 >> (18 + i * 4) & 3], start = vcpu.debug_registers[i] & ~(width - 1);
+        if ((dr7 >> i * 2 & 3) && watches_ports(dr7, i) && start < u64{port} + bytes && start + width > port)
+            hit |= u64{1} << i;
+    }
+    return hit;
+}
+
 Result<void> set_debug_register(Vcpu& vcpu, unsigned number, u64 value)
 {
     switch (number) {
@@ -152,7 +198,7 @@ Result<void> set_debug_register(Vcpu& vcpu, unsigned number, u64 value)
             return Error::NotPermitted;
         break;
     case 4:
-        if (vcpu.cr4 & 8)
+        if (vcpu.cr4 & cr4_de)
             return Error::NoDevice;
         [[fallthrough]];
     case 6:
@@ -162,7 +208,7 @@ Result<void> set_debug_register(Vcpu& vcpu, unsigned number, u64 value)
         value = (value & ~u64{0x1000}) | 0xffff0ff0;
         break;
     case 5:
-        if (vcpu.cr4 & 8)
+        if (vcpu.cr4 & cr4_de)
             return Error::NoDevice;
         [[fallthrough]];
     case 7:
@@ -173,9 +219,8 @@ Result<void> set_debug_register(Vcpu& vcpu, unsigned number, u64 value)
         if (value & 0x2000)
             return Error::NotPermitted; // GD: nobody but us watches the debug registers
         for (unsigned i = 0; i < 4; ++i)
-            if ((value >> (i * 2) & 3) && (value >> (16 + i * 4) & 3) == 2)
-                return Error::NotPermitted; // breakpoints on I/O, which the processor would report for our own accesses
-                                            // too
+            if ((value & dr7_enables) && watches_ports(value, i) && !(vcpu.cr4 & cr4_de))
+                return Error::NotPermitted;
         break;
     default:
         return Error::NoDevice;

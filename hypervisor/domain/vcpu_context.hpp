@@ -26,5 +26,11 @@ void set_kernel_stack(Vcpu& vcpu, u64 ss, u64 sp);
 
 /// A debug register's value as the guest may set it. @return NotPermitted, Invalid, NoDevice (docs/pv-abi.md 1.10)
 Result<void> set_debug_register(Vcpu& vcpu, unsigned number, u64 value);
+/// @return NoDevice  there is none of this number
+Result<u64> get_debug_register(const Vcpu& vcpu, unsigned number);
+/// DR7 for the processor: without breakpoints on I/O ports, which it would report for our own accesses too.
+u64 processor_dr7(const Vcpu& vcpu);
+/// Those breakpoints, which whoever does I/O in the guest's place looks after. @return their bits in DR6
+u64 port_breakpoints_hit(const Vcpu& vcpu, u16 port, unsigned bytes);
 
 }

@@ -45,12 +45,8 @@ i64 set_debugreg(Vcpu& self, Arguments& args)
 
 i64 get_debugreg(Vcpu& self, Arguments& args)
 {
-    u64 number = args.a[0];
-    if ((number == 4 || number == 5) && !(self.cr4 & 8))
-        number += 2;
-    if (number > 7 || number == 4 || number == 5)
-        return to_errno(Error::NoDevice);
-    return static_cast<i64>(self.debug_registers[number]);
+    const Result<u64> value = get_debug_register(self, args.a[0] > 7 ? 8 : static_cast<unsigned>(args.a[0]));
+    return value.ok() ? static_cast<i64>(value.value()) : to_errno(value.error());
 }
 
 i64 iret(Vcpu& self, Arguments&)

@@ -14,18 +14,23 @@ from tools.run.console import ConsoleError
 from tools.run.machine import Machine
 
 SECONDS = 60
+# Tests of what is another thing on another processor run on those too.
+MORE_CPUS = {"compat": ["Nehalem"]}
 RESULT = re.compile(r"Test result: (SUCCESS|FAILURE|ERROR|SKIP)\b(.*)")
 
 
 def jobs(images, hypervisors):
-    return [Job(f"system/guest/{Path(image).stem}[{hypervisor}]",
-                lambda image=image, hypervisor=hypervisor: run_test(f"guest/{Path(image).stem}[{hypervisor}]", boot_guest,
-                                                                    (Path(image), hypervisor)), seconds=10)
-            for image in images for hypervisor in hypervisors]
+    return [job(Path(image), hypervisor, cpu) for image in images for hypervisor in hypervisors
+            for cpu in ["qemu64", *MORE_CPUS.get(Path(image).stem, [])]]
 
 
-def boot_guest(run, image, hypervisor):
-    machine = Machine(hypervisor=hypervisor, kernel=image, initrd="", smp=2, mem="512M", dom0_mem="128M")
+def job(image, hypervisor, cpu):
+    name = f"guest/{image.stem}[{hypervisor}]" if cpu == "qemu64" else f"guest/{image.stem}[{hypervisor},{cpu}]"
+    return Job(f"system/{name}", lambda: run_test(name, boot_guest, (image, hypervisor, cpu)), seconds=10)
+
+
+def boot_guest(run, image, hypervisor, cpu):
+    machine = Machine(hypervisor=hypervisor, kernel=image, initrd="", smp=2, mem="512M", dom0_mem="128M", cpu=cpu)
     with run.boot(machine, SECONDS) as console:
         try:
             _, match = console.expect(RESULT.pattern, SECONDS)

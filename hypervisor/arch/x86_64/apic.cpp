@@ -52,11 +52,13 @@ void initialise_local_apic()
     if (apic_access == &x2apic_access)
         write_msr(msr_apic_base, base | apic_base_x2apic);
     apic_access->write(ApicRegister::spurious, 0x100 | vector_spurious);
-    apic_access->write(ApicRegister::task_priority, 0);
     apic_access->write(ApicRegister::timer, masked);
     apic_access->write(ApicRegister::performance, masked);
     apic_access->write(ApicRegister::lint0, masked);
     apic_access->write(ApicRegister::lint1, lint_nmi);
+    // After LINT0: a tick of the old timer that the firmware left waiting has no vector any more. QEMU's APIC looks at
+    // this write whether it still has an interrupt to offer, else it would offer that one to the first guest.
+    apic_access->write(ApicRegister::task_priority, 0);
     apic_access->write(ApicRegister::error, vector_apic_error);
     apic_access->write(ApicRegister::error_status, 0);
     // Nothing of the firmware's may stay in service: it would hold back all of ours.

@@ -91,6 +91,7 @@ void load_idle_root()
 void switch_out(Vcpu& previous)
 {
     save_context(previous);
+    stop_periodic(previous);
     // The guest learns that it does not run while its memory is still at hand.
     if (previous.runstate_area) {
         if (!previous.kernel_mode)
@@ -106,6 +107,7 @@ void switch_to(Vcpu& next)
     if (next.unit.is_idle)
         return load_idle_root();
     load_context(next);
+    start_periodic(next);
 }
 
 /// Takes the running vCPU off this processor. From then on another one may run it, or its domain may end.
@@ -180,6 +182,10 @@ void deliver_owed(Vcpu& vcpu, GuestRegs& regs)
     vcpu.exit_work = vcpu.nmi_masked;
     if (event_due(vcpu))
         bounce(vcpu, regs, vcpu.event_callback.address, true);
+    if (vcpu.breakpoints_off) {
+        vcpu.breakpoints_off = 0;
+        machine::load_debug_registers(vcpu);
+    }
 }
 
 }

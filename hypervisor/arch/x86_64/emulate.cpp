@@ -66,10 +66,16 @@ void put_cpuid(GuestRegs& regs, const Vcpu& vcpu, bool forced)
     regs.rdx = result.d;
 }
 
+u16 port_of(const GuestRegs& regs, const Instruction& i)
+{
+    const bool named = i.source == x86::Source::Immediate;
+    return static_cast<u16>(named ? i.immediate : regs.rdx);
+}
+
 /// IN and OUT with an immediate port or DX.
 bool port_access(Vcpu& vcpu, GuestRegs& regs, const Instruction& i)
 {
-    const u16 port = i.source == x86::Source::Immediate ? static_cast<u16>(i.immediate) : static_cast<u16>(regs.rdx);
+    const u16 port = port_of(regs, i);
     if (!io_allowed(vcpu, port, i.operand_size))
         return false;
     if (i.operation == Operation::In)
@@ -112,11 +118,25 @@ bool string_step(Vcpu& vcpu, GuestRegs& regs, const Instruction& i)
     return true;
 }
 
+/// The guest's breakpoints on I/O ports that the instruction, which has run, was one for.
+u64 port_breakpoints(const Vcpu& vcpu, const GuestRegs& regs, const Instruction& i)
+{
+    switch (i.operation) {
+    case Operation::In:
+    case Operation::Out:
+    case Operation::Ins:
+    case Operation::Outs:
+        return port_breakpoints_hit(vcpu, port_of(regs, i), i.operand_size);
+    default:
+        return 0;
+    }
+}
+
 /// INS and OUTS, with or without REP: some iterations at a time; the rest runs when the guest executes it again.
 enum class StringResult : u8 { refused, done, again };
 StringResult string_access(Vcpu& vcpu, GuestRegs& regs, const Instruction& i)
 {
-    constexpr unsigned batch = 64;
+    const unsigned batch = port_breakpoints(vcpu, regs, i) ? 1 : 64; // a breakpoint traps after each
     if (i.repeat == x86::Repeat::None)
         return string_step(vcpu, regs, i) ? StringResult::done : StringResult::refused;
     for (unsigned n = 0; n < batch; ++n) {
@@ -186,10 +206,30 @@ bool write_control_register(Vcpu& vcpu, const GuestRegs& regs, const Instruction
     }
 }
 
-bool write_debug_register(Vcpu& vcpu, const GuestRegs& regs, const Instruction& i)
+/// A debug register that is not there is an invalid opcode, as on a processor.
+bool no_debug_register(Vcpu& vcpu, GuestRegs& regs, Error error, bool& advance)
 {
-    if (!set_debug_register(vcpu, i.system_register, x86::read_register(regs, i.reg, 8)).ok())
+    if (error != Error::NoDevice)
         return false;
+    deliver(vcpu, regs, vector_invalid_opcode);
+    advance = false;
+    return true;
+}
+
+bool read_debug_register(Vcpu& vcpu, GuestRegs& regs, const Instruction& i, bool& advance)
+{
+    const Result<u64> value = get_debug_register(vcpu, i.system_register);
+    if (!value.ok())
+        return no_debug_register(vcpu, regs, value.error(), advance);
+    x86::write_register(regs, i.reg, 8, value.value());
+    return true;
+}
+
+bool write_debug_register(Vcpu& vcpu, GuestRegs& regs, const Instruction& i, bool& advance)
+{
+    const Result<void> written = set_debug_register(vcpu, i.system_register, x86::read_register(regs, i.reg, 8));
+    if (!written.ok())
+        return no_debug_register(vcpu, regs, written.error(), advance);
     machine::load_debug_registers(vcpu);
     return true;
 }
@@ -227,12 +267,9 @@ bool kernel_instruction(Vcpu& vcpu, GuestRegs& regs, const Instruction& i, bool&
     case Operation::MovToCr:
         return write_control_register(vcpu, regs, i, advance);
     case Operation::MovFromDr:
-        if (i.system_register > 7)
-            return false;
-        x86::write_register(regs, i.reg, 8, vcpu.debug_registers[i.system_register]);
-        return true;
+        return read_debug_register(vcpu, regs, i, advance);
     case Operation::MovToDr:
-        return write_debug_register(vcpu, regs, i);
+        return write_debug_register(vcpu, regs, i, advance);
     case Operation::Rdmsr:
         return read_guest_msr(vcpu, regs);
     case Operation::Wrmsr:
@@ -303,15 +340,20 @@ u64 extract(u64 entry, u64 address, unsigned bytes)
 
 }
 
+static void trap_debug(Vcpu& vcpu, GuestRegs& regs, u64 causes)
+{
+    if (causes == 0)
+        return;
+    vcpu.debug_registers[6] |= causes;
+    deliver(vcpu, regs, vector_debug);
+}
+
 /// The guest's next instruction is the one after the emulated one; but a guest that single-steps gets its trap first.
-static void end_instruction(Vcpu& vcpu, GuestRegs& regs)
+static void end_instruction(Vcpu& vcpu, GuestRegs& regs, u64 breakpoints = 0)
 {
     constexpr u64 flag_trap = 0x100, flag_resume = 0x10000, dr6_single_step = 0x4000;
     regs.rflags &= ~flag_resume;
-    if (!(regs.rflags & flag_trap))
-        return;
-    vcpu.debug_registers[6] |= dr6_single_step;
-    deliver(vcpu, regs, vector_debug);
+    trap_debug(vcpu, regs, breakpoints | (regs.rflags & flag_trap ? dr6_single_step : 0));
 }
 
 bool emulate_privileged(Vcpu& vcpu, GuestRegs& regs)
@@ -320,9 +362,12 @@ bool emulate_privileged(Vcpu& vcpu, GuestRegs& regs)
     bool advance;
     if (!decode_at_rip(regs, instruction) || !execute(vcpu, regs, instruction, advance))
         return false;
+    const u64 breakpoints = port_breakpoints(vcpu, regs, instruction);
     if (advance) {
         regs.rip += instruction.length;
-        end_instruction(vcpu, regs);
+        end_instruction(vcpu, regs, breakpoints);
+    } else {
+        trap_debug(vcpu, regs, breakpoints);
     }
     return true;
 }

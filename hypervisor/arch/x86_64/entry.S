@@ -278,7 +278,6 @@ FUNCTION sysenter_entry
     push $0
     pushfq
     orl $RFLAGS_IF, (%rsp)
-    andl $~RFLAGS_NT, (%rsp)
     push $3
     push $0
     push $0

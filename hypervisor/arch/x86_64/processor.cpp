@@ -178,6 +178,15 @@ void load_descriptor_tables(CpuId id)
     asm volatile("lidt %0" ::"m"(pointer));
 }
 
+/// Intel's processors and their kin have SYSENTER in long mode. AMD's have not: it is to fail there, even on a machine
+/// (QEMU's) that would let it in.
+bool has_sysenter()
+{
+    constexpr u32 intel = 0x756e6547, centaur = 0x746e6543, shanghai = 0x68532020; // of the name in leaf 0: EBX
+    const u32 vendor = cpuid(0).b;
+    return vendor == intel || vendor == centaur || vendor == shanghai;
+}
+
 void set_system_call_registers(CpuId id)
 {
     const u64 stub = block_of(id) + CPU_BLOCK_STUB;
@@ -185,7 +194,7 @@ void set_system_call_registers(CpuId id)
     write_msr(msr_lstar, stub);
     write_msr(msr_cstar, stub + stub_spacing);
     write_msr(msr_fmask, syscall_clears);
-    write_msr(msr_sysenter_cs, SELECTOR_CODE);
+    write_msr(msr_sysenter_cs, has_sysenter() ? SELECTOR_CODE : 0);
     write_msr(msr_sysenter_esp, reinterpret_cast<u64>(&cpu_data(id)));
     write_msr(msr_sysenter_eip, reinterpret_cast<u64>(sysenter_entry));
     write_msr(msr_efer, read_msr(msr_efer) | efer_sce | efer_nxe);

@@ -212,7 +212,10 @@ extern "C" void handle_own_stack_exception(GuestRegs* regs)
     if (regs->vector == vector_nmi)
         return handle_nmi(*regs);
     if (regs->vector == vector_debug) {
-        // A breakpoint of the guest's that hit in our code, or MOV SS before SYSCALL: not to be told to anyone.
+        // A breakpoint of the guest's that hit in our code, or MOV SS before SYSCALL: not to be told to anyone. While
+        // we copy, one could hit at each byte, so they are off until the guest runs again.
+        current().breakpoints_off = 1;
+        current().exit_work = 1;
         asm volatile("mov %0, %%db7" ::"r"(u64{0x400}));
         asm volatile("mov %0, %%db6" ::"r"(u64{0xffff0ff0}));
         regs->rflags &= ~u64{0x100};

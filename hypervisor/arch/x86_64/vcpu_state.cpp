@@ -8,6 +8,7 @@
 #include "hypervisor/arch/x86_64/processor.hpp"
 #include "hypervisor/core/guest_ptr.hpp"
 #include "hypervisor/domain/policies.hpp"
+#include "hypervisor/domain/vcpu_context.hpp"
 #include "hypervisor/domain/vcpu_machine.hpp"
 #include "hypervisor/hypercall/table.hpp"
 #include "hypervisor/mm/descriptors.hpp"
@@ -138,8 +139,9 @@ void load_ldt(Vcpu& current)
 void load_debug_registers(Vcpu& current)
 {
     const u64* dr = current.debug_registers;
+    const u64 dr7 = processor_dr7(current);
     constexpr u64 enabled = 0xff;
-    if (!(dr[7] & enabled)) {
+    if (!(dr7 & enabled)) {
         asm volatile("mov %0, %%db7" ::"r"(u64{0x400}));
         return;
     }
@@ -147,7 +149,7 @@ void load_debug_registers(Vcpu& current)
     asm volatile("mov %0, %%db1" ::"r"(dr[1]));
     asm volatile("mov %0, %%db2" ::"r"(dr[2]));
     asm volatile("mov %0, %%db3" ::"r"(dr[3]));
-    asm volatile("mov %0, %%db7" ::"r"(dr[7]));
+    asm volatile("mov %0, %%db7" ::"r"(dr7));
 }
 
 u64 extended_state_mask()

@@ -342,12 +342,36 @@ TEST_F(SmallOps, DebugRegistersTakeWhatCannotWatchUs)
     EXPECT_EQ(set(5, 1), 0);
     EXPECT_EQ(get(7), 0x401);
     EXPECT_EQ(FakeVcpuMachine::get().debug_registers_loaded.back(), 0x401u);
+    EXPECT_EQ(set(7, 0x200000), 0) << "nothing is enabled";
+    EXPECT_EQ(set(7, 0x200001), eperm) << "of another one, that is not";
     EXPECT_EQ(set(8, 0), enodev);
     EXPECT_EQ(set(~u64{0}, 0), enodev);
     EXPECT_EQ(get(8), enodev);
     vcpu.cr4 |= 8; // DE
     EXPECT_EQ(set(4, 0), enodev);
     EXPECT_EQ(get(5), enodev);
+}
+
+TEST_F(SmallOps, BreakpointsOnPortsAreOursToLookAfter)
+{
+    const auto set = [&](u64 reg, u64 value) { return call(vcpu, hypercall::set_debugreg, reg, value); };
+    constexpr u64 first = 1, second = 1 << 2, first_on_ports = 2 << 16, first_two_bytes = 1 << 18;
+    vcpu.cr4 |= 8; // DE
+    EXPECT_EQ(set(0, 0x61), 0);
+    EXPECT_EQ(set(7, first | second | first_on_ports), 0);
+    EXPECT_EQ(call(vcpu, hypercall::get_debugreg, 7), 0x400 | first | second | first_on_ports);
+    EXPECT_EQ(processor_dr7(vcpu), 0x400 | second | first_on_ports) << "the processor has the other one alone";
+    EXPECT_EQ(port_breakpoints_hit(vcpu, 0x61, 1), 1u);
+    EXPECT_EQ(port_breakpoints_hit(vcpu, 0x60, 2), 1u);
+    EXPECT_EQ(port_breakpoints_hit(vcpu, 0x60, 1), 0u);
+    EXPECT_EQ(port_breakpoints_hit(vcpu, 0x62, 4), 0u);
+    EXPECT_EQ(set(7, first | first_on_ports | first_two_bytes), 0);
+    EXPECT_EQ(port_breakpoints_hit(vcpu, 0x60, 1), 1u) << "two bytes, aligned";
+    EXPECT_EQ(set(7, second | first_on_ports), 0);
+    EXPECT_EQ(port_breakpoints_hit(vcpu, 0x61, 1), 0u) << "not enabled";
+    EXPECT_EQ(set(7, first | first_on_ports), 0);
+    vcpu.cr4 &= ~u64{8};
+    EXPECT_EQ(port_breakpoints_hit(vcpu, 0x61, 1), 0u);
 }
 
 // ---- The audit

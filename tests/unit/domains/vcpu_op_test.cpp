@@ -160,7 +160,9 @@ TEST_F(VcpuOps, APeriodicTimerRingsAgainAndAgain)
     request.period_ns = ~u64{0};
     EXPECT_EQ(vcpu_op(VcpuCmd::set_periodic_timer, 0, at(request)), einval);
     request.period_ns = 2'000'000;
+    session.machine.advance(10'000'000);
     ASSERT_EQ(vcpu_op(VcpuCmd::set_periodic_timer, 0, at(request)), 0);
+    EXPECT_TRUE(timer_rang()) << "at once, for the last was long ago";
     for (int i = 0; i < 3; ++i) {
         session.machine.advance(2'000'000);
         sched::run_timers();
@@ -171,6 +173,14 @@ TEST_F(VcpuOps, APeriodicTimerRingsAgainAndAgain)
     EXPECT_TRUE(timer_rang());
     sched::run_timers();
     EXPECT_FALSE(timer_rang()) << "missed ones are not made up for";
+    stop_periodic(first);
+    session.machine.advance(20'000'000);
+    sched::run_timers();
+    EXPECT_FALSE(timer_rang()) << "it does not run";
+    start_periodic(first);
+    EXPECT_TRUE(timer_rang());
+    ASSERT_EQ(vcpu_op(VcpuCmd::set_periodic_timer, 1, at(request)), 0);
+    EXPECT_FALSE(second.periodic_timer.armed) << "nor does the other";
     ASSERT_EQ(vcpu_op(VcpuCmd::stop_periodic_timer, 0), 0);
     session.machine.advance(20'000'000);
     sched::run_timers();
