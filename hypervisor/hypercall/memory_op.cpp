@@ -17,7 +17,7 @@ Result<i64> claim_pages(const MemoryRequest& request)
     const auto claim = TRY(request.argument<abi::MemoryReservation>().copy_in());
     if (!claim.extent_start.is_null() || claim.extent_order != 0 || claim.mem_flags != 0)
         return Error::Invalid;
-    const Result<DomainRef> found = find_domain_or_self(request.caller(), DomId(claim.domid));
+    const Result<DomainRef> found = find_domain(DomId(claim.domid)); // by its number, the caller too
     if (!found.ok())
         return Error::Invalid;
     if (!request.caller().privileged())
@@ -36,8 +36,10 @@ Result<i64> count_of_domain(const MemoryRequest& request, MemoryCmd command)
         return static_cast<i64>(domain->memory.total_pages);
     case MemoryCmd::maximum_reservation:
         return static_cast<i64>(domain->memory.max_pages);
-    default:
-        return static_cast<i64>(atomic_load(&domain->shared_info->arch.max_pfn)) - 1;
+    default: {
+        const u64 frames = atomic_load(&domain->shared_info->arch.max_pfn); // as the guest says
+        return frames == 0 ? 0 : static_cast<i64>(frames - 1);
+    }
     }
 }
 
@@ -48,6 +50,8 @@ Result<i64> change_physmap(const MemoryRequest& request, MemoryCmd command)
         const auto map = TRY(request.argument<abi::AddToPhysmap>().copy_in());
         if (map.space == abi::MapSpace::gmfn_foreign)
             return Error::NotImplemented;
+    } else if (command == MemoryCmd::remove_from_physmap) {
+        TRY(request.argument<abi::RemoveFromPhysmap>().copy_in());
     }
     return Error::Access;
 }

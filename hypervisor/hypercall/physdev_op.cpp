@@ -65,6 +65,14 @@ Result<void> eoi(Domain& domain, const abi::PhysdevEoi& op)
     return machine::end_of_irq(domain.id, op.irq);
 }
 
+/// Each of the domain's interrupts.
+i64 unmask_all(Domain& domain)
+{
+    for (u32 irq = 0; irq < machine::irq_count(); ++irq)
+        (void)machine::end_of_irq(domain.id, irq).ok();
+    return 0;
+}
+
 Result<void> irq_status_query(Domain&, abi::PhysdevIrqStatusQuery& op)
 {
     if (op.irq >= machine::irq_count())
@@ -91,11 +99,11 @@ Result<void> setup_gsi(Domain& caller, const abi::PhysdevSetupGsi& op)
     return {};
 }
 
+/// A guest maps nothing, not even for itself.
 Result<DomainRef> find_target(Domain& caller, abi::RawDomId id)
 {
     DomainRef target = TRY(find_domain_or_self(caller, DomId(id)));
-    if (target.get() != &caller)
-        TRY(need_control(caller));
+    TRY(need_control(caller));
     return target;
 }
 
@@ -203,20 +211,16 @@ Result<void> check_device(Domain& caller, machine::PciFunction device)
     return {};
 }
 
-Result<void> pci_mmcfg_reserved(Domain& caller, const abi::PhysdevPciMmcfgReserved& op)
+Result<void> pci_mmcfg_reserved(Domain&, const abi::PhysdevPciMmcfgReserved& op)
 {
-    TRY(need_control(caller));
     if (!machine::is_pci_config_space(op.address, op.segment))
         return Error::NoDevice;
     return {};
 }
 
-/// No debug port of a USB controller is ever ours.
-Result<void> dbgp_op(Domain& caller, const abi::PhysdevDbgpOp& op)
+/// No debug port of a USB controller is ever ours: whatever is to be done about one, there is nothing to do.
+Result<void> dbgp_op(Domain&, const abi::PhysdevDbgpOp&)
 {
-    TRY(need_control(caller));
-    if (op.op != abi::dbgp_reset_prepare && op.op != abi::dbgp_reset_done)
-        return Error::NotImplemented;
     return {};
 }
 
@@ -277,6 +281,10 @@ i64 physdev_op(Vcpu& self, Arguments& args)
     const auto performed = [&]<typename Argument>(Result<void> (*operation)(Domain&, const Argument&)) {
         return perform<Argument>(at, [&](const Argument& op) { return operation(caller, op); });
     };
+    // One that the others may not ask for, whatever they ask.
+    const auto performed_for_control = [&](auto operation) {
+        return caller.privileged() ? performed(operation) : to_errno(Error::NotPermitted);
+    };
     const auto of_function = [&]<typename Argument>(Argument,
                                                     Result<void> (*operation)(Domain&, machine::PciFunction)) {
         return perform<Argument>(at, [&](const Argument& op) {
@@ -290,6 +298,8 @@ i64 physdev_op(Vcpu& self, Arguments& args)
     switch (static_cast<abi::PhysdevCmd>(static_cast<u32>(args.a[0]))) {
     case eoi:
         return performed(hypercall::eoi);
+    case irq_unmask_notify:
+        return unmask_all(caller);
     case pirq_eoi_gmfn_v2:
         return performed(hypercall::pirq_eoi_gmfn);
     case irq_status_query:
@@ -330,9 +340,9 @@ i64 physdev_op(Vcpu& self, Arguments& args)
     case release_msix:
         return of_function(abi::PhysdevPciDevice{}, check_device);
     case pci_mmcfg_reserved:
-        return performed(hypercall::pci_mmcfg_reserved);
+        return performed_for_control(hypercall::pci_mmcfg_reserved);
     case dbgp_op:
-        return performed(hypercall::dbgp_op);
+        return performed_for_control(hypercall::dbgp_op);
     default:
         return to_errno(unknown_operation(caller, "physdev_op", args.a[0]));
     }
@@ -340,27 +350,11 @@ i64 physdev_op(Vcpu& self, Arguments& args)
 
 i64 physdev_op_compat(Vcpu& self, Arguments& args)
 {
-    const GuestIn<abi::PhysdevCmd> command(args.a[0]);
-    const Result<abi::PhysdevCmd> cmd = command.copy_in();
-    if (!cmd.ok())
-        return to_errno(cmd.error());
-    switch (cmd.value()) {
-    case abi::PhysdevCmd::irq_status_query:
-    case abi::PhysdevCmd::set_iopl:
-    case abi::PhysdevCmd::set_iobitmap:
-    case abi::PhysdevCmd::apic_read:
-    case abi::PhysdevCmd::apic_write:
-    case abi::PhysdevCmd::alloc_irq_vector:
-        break;
-    case abi::PhysdevCmd::irq_unmask_notify:
-        for (u32 irq = 0; irq < machine::irq_count(); ++irq)
-            (void)machine::end_of_irq(self.domain->id, irq).ok();
-        return 0;
-    default:
-        return to_errno(Error::NotImplemented);
-    }
+    Result<abi::PhysdevOpCompat> op = GuestIn<abi::PhysdevOpCompat>(args.a[0]).copy_in();
+    if (!op.ok())
+        return to_errno(op.error());
     Arguments inner = args;
-    inner.a[0] = static_cast<u64>(cmd.value());
+    inner.a[0] = static_cast<u64>(op.value().cmd);
     inner.a[1] = args.a[0] + offsetof(abi::PhysdevOpCompat, u);
     return physdev_op(self, inner);
 }

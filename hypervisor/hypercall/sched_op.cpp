@@ -63,10 +63,11 @@ Result<void> remote_shutdown(Vcpu& self, const abi::SchedRemoteShutdown& request
     return {};
 }
 
-Result<void> pin_override(Vcpu& self, i32 cpu)
+Result<void> pin_override(Vcpu& self, u64 argument)
 {
     if (!self.domain->is_hardware_domain)
-        return Error::NotPermitted;
+        return Error::NotPermitted; // whatever it asks
+    const i32 cpu = TRY(GuestIn<abi::SchedPinOverride>(argument).copy_in()).pcpu;
     if (cpu >= static_cast<i32>(machine::cpu_count()))
         return Error::Invalid;
     return sched::set_affinity(self.unit, cpu < 0 ? CpuMask{~u64{0}} : CpuMask::of(CpuId(static_cast<u32>(cpu))));
@@ -104,7 +105,7 @@ Result<i64> operate(Vcpu& self, abi::SchedCmd cmd, u64 argument)
         return set_watchdog(*self.domain, request.id, request.timeout);
     }
     case abi::SchedCmd::pin_override:
-        TRY(pin_override(self, TRY(GuestIn<abi::SchedPinOverride>(argument).copy_in()).pcpu));
+        TRY(pin_override(self, argument));
         return i64{0};
     }
     return unknown_operation(*self.domain, "sched_op", static_cast<u64>(cmd));

@@ -17,8 +17,6 @@ namespace {
 
 Result<i64> initialise(Vcpu& target, u64 argument)
 {
-    if (target.initialised)
-        return Error::Exists;
     if (target.id.value >= abi::legacy_max_vcpus && target.vcpu_info_mfn == invalid_mfn.value)
         return Error::Invalid;
     // Too large for the stack: 5168 bytes.
