@@ -3,15 +3,28 @@
 
 #include "hypervisor/abi/io/xenbus.hpp"
 
+#include <unistd.h>
+
 namespace xylem::backends::block {
 
 /// A ring of up to 2^4 pages, as Linux's backend offers.
 static constexpr unsigned max_ring_page_order = 4;
 
+static std::string counters_path(const DevicePlace& place)
+{
+    return dom0::disk_counters_path(dom0::disk_counters_folder, place.peer, place.number);
+}
+
 BlockDevice::BlockDevice(Context context, DevicePlace place, DeviceEvents events)
     : context_(context), place_(std::move(place)), events_(std::move(events)),
       name_(fmt::format("vbd {}/{}", place_.peer.value, place_.number)), memory_(context.grants, place_.peer)
 {
+}
+
+BlockDevice::~BlockDevice()
+{
+    if (!quiesced_) // else our successor goes on counting
+        unlink(counters_path(place_).c_str());
 }
 
 Entries BlockDevice::prepare()
@@ -93,15 +106,28 @@ MappedPages BlockDevice::map_ring()
     return ring;
 }
 
+void BlockDevice::open_counters(Begin begin)
+{
+    using Counters = dom0::SharedDiskCounters;
+    try {
+        counters_ =
+            Counters(counters_path(place_), begin == Begin::resumed ? Counters::Begin::as_left : Counters::Begin::anew);
+    } catch (const std::exception& error) {
+        log("{}: nobody will see what it does: {}", name_, error.what());
+    }
+}
+
 Entries BlockDevice::connect(Begin begin)
 {
     check_protocol();
+    open_counters(begin);
     rest_.state = Rest::State::due;
     const bool persistent = read_flag(context_.store, place_.front + "/feature-persistent");
     const Port port(static_cast<u32>(wanted_number(context_.store, place_.front + "/event-channel")));
-    queue_ = std::make_unique<Queue>(QueueParts{
-        context_.loop, memory_, *disk_, limits_, map_ring(), persistent ? Grants::persistent : Grants::copied, name_,
-        [this] { events_.on_broken("the frontend broke the ring protocol"); }, [this] { queue_is_idle(); }});
+    queue_ = std::make_unique<Queue>(QueueParts{context_.loop, memory_, *disk_, limits_, *counters_, map_ring(),
+                                                persistent ? Grants::persistent : Grants::copied, name_,
+                                                [this] { events_.on_broken("the frontend broke the ring protocol"); },
+                                                [this] { queue_is_idle(); }});
     queue_->set_signal(context_.events.bind(place_.peer, port, [this] { queue_->serve(); }));
     if (begin == Begin::fresh)
         queue_->start();

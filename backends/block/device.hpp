@@ -5,6 +5,7 @@
 #include "backends/block/queue.hpp"
 #include "backends/lib/device.hpp"
 #include "backends/lib/xen_peer.hpp"
+#include "dom0/lib/disk_counters.hpp"
 
 namespace xylem::backends::block {
 
@@ -20,6 +21,7 @@ struct Context {
 class BlockDevice : public Device {
 public:
     BlockDevice(Context context, DevicePlace place, DeviceEvents events);
+    ~BlockDevice() override;
 
     Entries prepare() override;
     Entries connect(Begin begin) override;
@@ -46,6 +48,7 @@ private:
     MappedPages map_ring();
     std::vector<GrantRef> ring_refs();
     void check_protocol();
+    void open_counters(Begin begin);
     bool rest();
     void queue_is_idle();
 
@@ -57,7 +60,8 @@ private:
     std::unique_ptr<Disk> disk_;
     Rest rest_{*this};
     bool quiesced_ = false;
-    Limits limits_;                ///< read once: a frontend that connects anew has no fresh budget
+    Limits limits_; ///< read once: a frontend that connects anew has no fresh budget
+    dom0::SharedDiskCounters counters_;
     std::unique_ptr<Queue> queue_; // before the disk in the order of ends
 };
 

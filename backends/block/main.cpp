@@ -5,13 +5,29 @@
 #include "backends/lib/xen_store.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
 
 using namespace xylem::backends;
+
+/// A device may have gone while no backend was there to see it.
+static void forget_gone_devices(XenStore& store)
+{
+    const std::string folder = fmt::format("/local/domain/{}/backend/vbd", read_number(store, "domid").value_or(0));
+    std::error_code none; // there may be no folder yet
+    for (const auto& file : std::filesystem::directory_iterator(xylem::dom0::disk_counters_folder, none)) {
+        std::string place = file.path().filename();
+        std::ranges::replace(place, '-', '/');
+        if (!store.read(folder + "/" + place + "/frontend"))
+            std::filesystem::remove(file.path(), none);
+    }
+}
 
 static void serve(Service& service)
 {
     EventLoop loop;
     XenStore store(loop);
+    forget_gone_devices(store);
     xylem::dom0::GrantDevice grants;
     EventHub events(loop);
     block::AsyncIo io(loop);

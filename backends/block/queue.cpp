@@ -27,7 +27,8 @@ public:
 
     Command command;
     u32 index = 0;
-    std::vector<Piece> pieces; // of the first segments, as many as were attached
+    EventLoop::Clock::time_point taken; ///< when the round began in which it was
+    std::vector<Piece> pieces;          // of the first segments, as many as were attached
 
 private:
     Queue& queue_;
@@ -82,6 +83,8 @@ bool Queue::take_waiting()
         break_connection("its request index runs ahead of the ring");
         return false;
     }
+    if (*waiting > 0)
+        round_began_ = EventLoop::Clock::now(); // one look at the clock for all of them
     for (; *waiting > 0 && !held_ && !barrier_running_ && within_limits(); --*waiting) {
         const u32 index = ring_.next_index();
         admit(ring_.take(), index);
@@ -103,13 +106,17 @@ void Queue::admit(const Raw& raw, u32 index)
 {
     Transfer& transfer = *transfers_[index & (ring_.size() - 1)];
     transfer.index = index;
+    transfer.taken = round_began_;
     const Verdict verdict = decode(raw, parts_.disk.geometry(), *this, transfer.command);
     parts_.limits.spend(transfer.command.moves_data() ? transfer.command.bytes : 0);
     if (verdict == Verdict::good) {
-        if (!try_start(transfer))
+        if (!try_start(transfer)) {
             held_ = &transfer;
+            dom0::add(parts_.counters.waits, 1);
+        }
         return;
     }
+    dom0::add(parts_.counters.refused, 1);
     if (verdict == Verdict::bad && log_limit_.allows())
         log("{}: refused a request of the guest that does not hold: operation {}, {} segments, sector {}", parts_.name,
             static_cast<unsigned>(raw.operation), raw.nr_segments, raw.sector_number);
@@ -129,6 +136,7 @@ bool Queue::try_start(Transfer& transfer)
     if (attached != Attached::yes) {
         if (log_limit_.allows())
             log("{}: the guest named a page that it does not grant", parts_.name);
+        count(transfer, false);
         answer(transfer, Status::error);
         return true;
     }
@@ -249,9 +257,20 @@ void Queue::finished(Transfer& transfer, int error)
     --in_flight_;
     if (kind == Command::Kind::barrier)
         barrier_running_ = false;
+    count(transfer, good);
     answer(transfer, good ? Status::okay : error == EOPNOTSUPP ? Status::eopnotsupp : Status::error);
     if (!serving_)
         serve_soon();
+}
+
+void Queue::count(const Transfer& transfer, bool good)
+{
+    using enum dom0::DiskOperation;
+    static constexpr std::array operations{read, write, flush, write, discard};
+    const auto took =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(EventLoop::Clock::now() - transfer.taken).count();
+    parts_.counters.of(operations[static_cast<unsigned>(transfer.command.kind)])
+        .count(transfer.command.bytes / 512, static_cast<u64>(took), good);
 }
 
 void Queue::answer(Transfer& transfer, Status status)

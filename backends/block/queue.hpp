@@ -15,6 +15,7 @@
 #include "backends/lib/log.hpp"
 #include "backends/lib/peer_memory.hpp"
 #include "backends/lib/ring.hpp"
+#include "dom0/lib/disk_counters.hpp"
 
 #include <memory>
 #include <string>
@@ -29,6 +30,7 @@ struct QueueParts {
     PeerMemory& memory;
     Disk& disk;
     Limits& limits;
+    dom0::DiskCounters& counters;
     MappedPages ring;
     Grants grants;
     std::string name; ///< for the log
@@ -78,6 +80,7 @@ private:
     bool copy_buffered(Transfer& transfer);
 
     void finished(Transfer& transfer, int error);
+    void count(const Transfer& transfer, bool good);
     void answer(Transfer& transfer, Status status);
     void serve_soon();
     void publish();
@@ -93,6 +96,7 @@ private:
     Transfer* held_ =
         nullptr; // taken, but must wait: for memory or, a barrier, for those before it. None is taken after it
     u32 in_flight_ = 0;
+    EventLoop::Clock::time_point round_began_;
     bool barrier_running_ = false;
     bool taking_ = true;
     bool broken_ = false;

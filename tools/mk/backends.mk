@@ -22,11 +22,11 @@ BACKENDS_CONSOLE := $(addprefix backends/console/,guest.cpp pty.cpp ring.cpp)
 $(eval $(call program,xenconsoled,$(BACKENDS_CONSOLE) $(addprefix backends/console/,daemon.cpp main.cpp),\
   backends xenstore dom0,-lfmt))
 
-BACKENDS_TEST_SUPPORT := tests/unit/backends/fake_peer.cpp tests/unit/backends/watched_page.cpp $(BACKENDS_LIB) dom0/lib/fd.cpp dom0/lib/gntdev.cpp
+BACKENDS_TEST_SUPPORT := tests/unit/backends/fake_peer.cpp tests/unit/backends/watched_page.cpp $(BACKENDS_LIB) $(addprefix dom0/lib/,disk_counters.cpp fd.cpp gntdev.cpp)
 
 $(eval $(call unit_test,backends_ring,tests/unit/backends/ring_test.cpp $(BACKENDS_TEST_SUPPORT),,-lfmt))
 $(eval $(call unit_test,backends_block,tests/unit/backends/block_request_test.cpp tests/unit/backends/block_queue_test.cpp \
-  tests/unit/backends/file_disk_test.cpp $(BACKENDS_BLOCK) $(BACKENDS_TEST_SUPPORT),,$(BACKENDS_BLOCK_LDLIBS)))
+  tests/unit/backends/file_disk_test.cpp tests/unit/backends/disk_counters_test.cpp $(BACKENDS_BLOCK) $(BACKENDS_TEST_SUPPORT),,$(BACKENDS_BLOCK_LDLIBS)))
 $(eval $(call unit_test,backends_qcow2,$(addprefix tests/unit/backends/,qcow2_image_test.cpp qcow2_crash_test.cpp \
   qcow2_header_test.cpp qcow2_tool.cpp) $(BACKENDS_BLOCK) $(BACKENDS_TEST_SUPPORT),,$(BACKENDS_BLOCK_LDLIBS)))
 $(eval $(call unit_test,backends_limits,tests/unit/backends/limits_test.cpp backends/block/limits.cpp \

@@ -8,7 +8,7 @@ FUZZ_CORE_SUPPORT := $(addprefix tests/,unit/grant_tables/grant_domain.cpp unit/
 FUZZ_OTHER := instructions xenstore_wire xl_config elf bzimage xz gzip multiboot ring_block ring_net ring_console
 FUZZ_OTHER_SOURCES := $(UNPACK_SOURCES) $(addprefix hypervisor/,boot/bzimage.cpp boot/elf.cpp \
     arch/x86_64/decode.cpp arch/x86_64/emulate_write.cpp arch/x86_64/boot_info.cpp arch/x86_64/boot_memory.cpp) \
-    tests/unit/xenstore/store_test.cpp $(wildcard xenstore/store/*.cpp tools/xl/config/*.cpp) $(BACKENDS_LIB) dom0/lib/fd.cpp dom0/lib/gntdev.cpp \
+    tests/unit/xenstore/store_test.cpp $(wildcard xenstore/store/*.cpp tools/xl/config/*.cpp) $(BACKENDS_LIB) $(addprefix dom0/lib/,disk_counters.cpp fd.cpp gntdev.cpp) \
     $(addprefix backends/,block/disk.cpp block/queue.cpp block/request.cpp net/packet.cpp net/receive.cpp net/transmit.cpp \
     console/ring.cpp) tests/unit/backends/fake_peer.cpp
 FUZZ_LDLIBS := -lgtest -lfmt -lZydis -lpthread

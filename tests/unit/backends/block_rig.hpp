@@ -79,8 +79,9 @@ struct Rig {
     void connect()
     {
         const GrantRef ring(0);
-        queue = std::make_unique<Queue>(QueueParts{loop, peer, disk, limits, MappedPages(peer, {&ring, 1}), grants,
-                                                   "vbd 1/51712", [this] { broken = true; }, [this] { ++idle_calls; }});
+        queue = std::make_unique<Queue>(QueueParts{loop, peer, disk, limits, *counters, MappedPages(peer, {&ring, 1}),
+                                                   grants, "vbd 1/51712", [this] { broken = true; },
+                                                   [this] { ++idle_calls; }});
         queue->set_signal(std::make_unique<CountedSignal>(events));
     }
     /// The backend dies with whatever it had in hand, and its successor starts.
@@ -120,6 +121,7 @@ struct Rig {
     FakePeer peer{pages};
     MemoryDisk disk;
     Limits limits;
+    dom0::SharedDiskCounters counters;
     test::FrontRing<BlkifRequest, BlkifResponse> front{peer.page(0)};
     Grants grants;
     unsigned events = 0;
