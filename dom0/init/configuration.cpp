@@ -68,7 +68,8 @@ try {
     json.at("bridge").at("name").get_to(configuration.bridge.name);
     json.at("bridge").at("address").get_to(configuration.bridge.address);
     for (const Json& service : json.at("services"))
-        configuration.services.push_back(parse_service(service));
+        if (Service read = parse_service(service); service.value("enabled", true))
+            configuration.services.push_back(std::move(read));
     check_order(configuration.services);
     json.at("banner").get_to(configuration.banner);
     return configuration;

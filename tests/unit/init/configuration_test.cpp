@@ -43,6 +43,17 @@ TEST(InitConfiguration, HoldsServicesInTheirOrder)
     EXPECT_THAT(configuration.services[1].after, ElementsAre("store"));
 }
 
+TEST(InitConfiguration, PassesOverAServiceThatIsSwitchedOffAndYetReadsIt)
+{
+    const Configuration configuration =
+        parse_configuration(with_services(R"({"name": "a", "command": ["a"], "ready": "started", "enabled": false},
+                         {"name": "b", "command": ["b"], "ready": "started", "enabled": true})"));
+    ASSERT_EQ(configuration.services.size(), 1U);
+    EXPECT_EQ(configuration.services[0].name, "b");
+    EXPECT_THAT(complaint_about(with_services(R"({"name": "a", "command": [], "ready": "exited", "enabled": false})")),
+                HasSubstr("service a: \"command\" is empty"));
+}
+
 TEST(InitConfiguration, RefusesAnUnknownKindOfReadiness)
 {
     EXPECT_THAT(complaint_about(with_services(R"({"name": "a", "command": ["a"], "ready": "soon"})")),
