@@ -1,9 +1,9 @@
 # tools/xl: the xl program.
 
-APT_DEPS += libcli11-dev libfmt-dev nlohmann-json3-dev
+APT_DEPS += libcli11-dev libfmt-dev nlohmann-json3-dev python3-prometheus-client
 
 XL_CONFIG := $(wildcard tools/xl/config/*.cpp)
-XL := $(XL_CONFIG) $(wildcard tools/xl/*.cpp tools/xl/commands/*.cpp)
+XL := $(XL_CONFIG) $(wildcard tools/xl/*.cpp tools/xl/commands/*.cpp tools/xl/monitoring/*.cpp)
 
 $(eval $(call program,xl,$(XL),builder dom0 xenstore,-static-pie $(filter-out -lfmt,$(DOM0_BUILDER_LDLIBS))))
 
@@ -14,3 +14,9 @@ XL_TESTED := $(XL_CONFIG) $(addprefix tools/xl/,bridge.cpp cpu_list.cpp device.c
 
 $(eval $(call unit_test,xl,$(wildcard tests/unit/xl/*.cpp) $(XL_TESTED),,-lfmt))
 $(BUILD)/tests/unit/xl: | $(BUILD)/bin/xenstored
+
+# What xl top, xl metrics and xl explain make of what they are told, without a hypervisor.
+XL_MONITORING_TESTED := $(addprefix tools/xl/monitoring/,account.cpp keys.cpp kept.cpp metrics.cpp metrics_server.cpp open_metrics.cpp \
+	table.cpp use.cpp) tools/xl/config/json.cpp dom0/lib/disk_counters.cpp dom0/lib/fd.cpp
+
+$(eval $(call unit_test,xl_monitoring,$(wildcard tests/unit/xl_monitoring/*.cpp) $(XL_MONITORING_TESTED),,-lfmt))

@@ -15,7 +15,7 @@ them. Options and commands are those of xl 4.17.
 
 ## Commands
 
-A command that is not served says so, with the reason of this table, and exits with 1. `xl audit` is our own.
+A command that is not served says so, with the reason of this table, and exits with 1. `xl audit`, `xl metrics` and `xl explain` are our own.
 
 | command | state | note |
 | --- | --- | --- |

@@ -2,6 +2,7 @@
 //
 // Exit codes are Debian's: 0 done, 1 failed, 2 the command line is wrong.
 #include "tools/xl/commands/commands.hpp"
+#include "tools/xl/commands/monitoring.hpp"
 #include "tools/xl/commands/unserved.hpp"
 #include "tools/xl/environment.hpp"
 #include "tools/xl/failure.hpp"
@@ -21,7 +22,7 @@ void add_commands(CLI::App& xl)
     xl.require_subcommand(1);
     for (auto add : {commands::add_create, commands::add_listing, commands::add_lifecycle, commands::add_host,
                      commands::add_vcpu, commands::add_memory, commands::add_signals, commands::add_block,
-                     commands::add_network, commands::add_scheduling, commands::add_unserved})
+                     commands::add_network, commands::add_scheduling, commands::add_monitoring, commands::add_unserved})
         add(xl);
     xl.add_flag_callback(
           "-v", [] { verbose = true; }, "say what is done")

@@ -5,6 +5,7 @@
 #include "tools/xl/environment.hpp"
 #include "tools/xl/failure.hpp"
 #include "tools/xl/lifecycle.hpp"
+#include "tools/xl/monitoring/explain.hpp"
 #include "tools/xl/paths.hpp"
 #include "tools/xl/record.hpp"
 #include "tools/xl/session.hpp"
@@ -147,6 +148,14 @@ config::DomainConfig updated(Session& session, DomId domain, config::DomainConfi
     }
 }
 
+/// For xl explain, before the domain's nodes go.
+void note_end(DomId domain, std::string_view action)
+{
+    Session session;
+    if (const std::string error = keep_account(session, domain, std::string(action)); !error.empty())
+        log("no account of domain {} is kept: {}", domain.value, error);
+}
+
 /// @return the domain to watch over next, if there is one
 std::optional<DomId> act(DomId domain, const config::DomainConfig& config, ShutdownAction action)
 {
@@ -209,6 +218,7 @@ void monitor(DomId first, const config::DomainConfig& first_config)
         const ShutdownAction action = action_for(config, end.reason);
         log("domain {} has shut down: {}; what follows is {}", domain->value, name_of(end.reason),
             config::name_of(action));
+        note_end(*domain, config::name_of(action));
         domain = act(*domain, config, action);
     }
     log("nothing is left to do");

@@ -3,7 +3,9 @@
 #include "tools/xl/commands/commands.hpp"
 #include "tools/xl/console.hpp"
 #include "tools/xl/domains.hpp"
+#include "tools/xl/environment.hpp"
 #include "tools/xl/failure.hpp"
+#include "tools/xl/monitoring/explain.hpp"
 #include "tools/xl/paths.hpp"
 
 #include <chrono>
@@ -23,7 +25,10 @@ struct StopArguments {
 void destroy(const std::string& name)
 {
     Session session;
-    destroy_domain(session, id_of(resolve_guest(session, name, "destroy")));
+    const DomId domain = id_of(resolve_guest(session, name, "destroy"));
+    if (const std::string error = keep_account(session, domain, "destroyed by xl destroy"); !error.empty())
+        explain("no account of domain {} is kept: {}", domain.value, error);
+    destroy_domain(session, domain);
 }
 
 void pause(const std::string& name)

@@ -3,6 +3,8 @@
 _xl_commands() { xl --help 2>/dev/null | sed -n '/^Subcommands:/,$s/^  \([a-z][a-z0-9-]*\).*/\1/p'; }
 _xl_options() { xl "$1" --help 2>/dev/null | grep -oE -- '(^|[ ,])--?[A-Za-z][A-Za-z_-]*' | tr -d ' ,'; }
 _xl_domains() { xl list 2>/dev/null | awk 'NR > 1 && $2 != 0 { print $1 }'; }
+# Those that have ended, too: xl explain has kept an account of them.
+_xl_explained() { _xl_domains; (cd /var/log/xen/ends 2>/dev/null && ls | sed -n 's/\.json$//p'); }
 _xl_devices() { xl "$1-list" "$2" 2>/dev/null | awk 'NR > 1 { print $1 }'; }
 
 _xl() {
@@ -17,6 +19,10 @@ _xl() {
         return
     elif [[ $command == block-detach || $command == network-detach ]] && ((COMP_CWORD == 3)); then
         words=$(_xl_devices "${command%-detach}" "${COMP_WORDS[2]}")
+    elif [[ $command == explain ]]; then
+        words=$(_xl_explained)
+    elif [[ $command == top || $command == metrics ]]; then
+        words=
     else
         words=$(_xl_domains)
     fi

@@ -14,9 +14,16 @@ function __xl_devices
     xl (string replace -- -detach -list $words[2]) $words[3] 2>/dev/null | awk 'NR > 1 { print $1 }'
 end
 
+function __xl_ended
+    for file in /var/log/xen/ends/*.json
+        string replace -r '.*/(.*)\.json' '$1' $file
+    end
+end
+
 complete -c xl -f
 complete -c xl -n __fish_use_subcommand -a 'help (__xl_commands)'
 complete -c xl -n '__fish_seen_subcommand_from create config-update dump-core' -F
-complete -c xl -n 'not __fish_use_subcommand; and not __fish_seen_subcommand_from create' -a '(__xl_domains)'
+complete -c xl -n 'not __fish_use_subcommand; and not __fish_seen_subcommand_from create top metrics' -a '(__xl_domains)'
+complete -c xl -n '__fish_seen_subcommand_from explain' -a '(__xl_ended)'
 complete -c xl -n 'string match -q -- "-*" (commandline -ct)' -a '(__xl_options)'
 complete -c xl -n '__fish_seen_subcommand_from block-detach network-detach' -a '(__xl_devices)'
