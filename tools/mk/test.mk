@@ -1,7 +1,7 @@
 # The tests: `make test` for every change (under 25 minutes on two cores), `make test-all` for all there is.
 # ONLY='system/demo*' picks tests by a pattern of their names.
 
-APT_DEPS += libgtest-dev libgmock-dev
+APT_DEPS += libgtest-dev libgmock-dev python3-prometheus-client
 ONLY ?= *
 TEST_FILES = $(UNIT_TESTS) $(GUEST_TEST_ELFS) $(GUEST_PROGRAM_ELFS) $(TEST_PROGRAMS) $(BUILD)/xylem.elf $(BUILD)/xen.elf $(BUILD)/dom0/initrd-debian.img $(BUILD)/dom0/initrd.img $(BUILD)/dom0/vmlinuz
 TEST_WORDS = --only "$(ONLY)" --unit $(UNIT_TESTS) --guests $(GUEST_TEST_ELFS)
