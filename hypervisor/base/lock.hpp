@@ -37,6 +37,7 @@ void lock_taken(LockRank rank);
 void lock_released(LockRank rank);
 }
 
+/// In turn: who comes first is served first, so that a processor whose guest takes a lock over and over keeps no other from it.
 class SpinLock {
 public:
     explicit constexpr SpinLock(LockRank rank) : rank_(rank) {}
@@ -46,26 +47,19 @@ public:
     void lock()
     {
         machine::lock_taken(rank_);
-        while (__atomic_exchange_n(&held_, true, __ATOMIC_ACQUIRE))
-            while (__atomic_load_n(&held_, __ATOMIC_RELAXED))
-                machine::relax();
-    }
-    bool try_lock()
-    {
-        if (__atomic_exchange_n(&held_, true, __ATOMIC_ACQUIRE))
-            return false;
-        machine::lock_taken(rank_);
-        return true;
+        const u16 ticket = __atomic_fetch_add(&next_, u16{1}, __ATOMIC_RELAXED);
+        while (__atomic_load_n(&serving_, __ATOMIC_ACQUIRE) != ticket)
+            machine::relax();
     }
     void unlock()
     {
-        __atomic_store_n(&held_, false, __ATOMIC_RELEASE);
+        // The holder alone writes it.
+        __atomic_store_n(&serving_, static_cast<u16>(serving_ + 1), __ATOMIC_RELEASE);
         machine::lock_released(rank_);
     }
-    bool held() const { return __atomic_load_n(&held_, __ATOMIC_RELAXED); }
 
 private:
-    bool held_ = false;
+    u16 next_ = 0, serving_ = 0;
     LockRank rank_;
 };
 
