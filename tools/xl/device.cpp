@@ -94,7 +94,7 @@ std::string Device::record() const
 
 std::string Device::describe() const
 {
-    const std::string_view what = kind == "vbd" ? "disk" : kind == "vif" ? "interface" : kind;
+    const std::string what = kind == "vbd" ? "disk" : kind == "vif" ? "interface" : kind;
     return fmt::format("{} {} of domain {}", what, number, guest.value);
 }
 
