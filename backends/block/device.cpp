@@ -20,6 +20,7 @@ Entries BlockDevice::prepare()
     if (params.empty())
         throw std::runtime_error(fmt::format("{}: the node {}/params names no file", name_, place_.back));
     const bool writable = context_.store.read(place_.back + "/mode").value_or("r").starts_with('w');
+    limits_ = read_limits(context_.store, place_.back, Budget::Clock::now());
     try {
         OpenedDisk opened =
             open_disk(context_.loop, context_.io, params, writable ? Access::read_write : Access::read_only);
@@ -98,9 +99,9 @@ Entries BlockDevice::connect(Begin begin)
     rest_.state = Rest::State::due;
     const bool persistent = read_flag(context_.store, place_.front + "/feature-persistent");
     const Port port(static_cast<u32>(wanted_number(context_.store, place_.front + "/event-channel")));
-    queue_ = std::make_unique<Queue>(
-        QueueParts{context_.loop, memory_, *disk_, map_ring(), persistent ? Grants::persistent : Grants::copied, name_,
-                   [this] { events_.on_broken("the frontend broke the ring protocol"); }, [this] { queue_is_idle(); }});
+    queue_ = std::make_unique<Queue>(QueueParts{
+        context_.loop, memory_, *disk_, limits_, map_ring(), persistent ? Grants::persistent : Grants::copied, name_,
+        [this] { events_.on_broken("the frontend broke the ring protocol"); }, [this] { queue_is_idle(); }});
     queue_->set_signal(context_.events.bind(place_.peer, port, [this] { queue_->serve(); }));
     if (begin == Begin::fresh)
         queue_->start();

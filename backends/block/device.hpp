@@ -57,6 +57,7 @@ private:
     std::unique_ptr<Disk> disk_;
     Rest rest_{*this};
     bool quiesced_ = false;
+    Limits limits_;                ///< read once: a frontend that connects anew has no fresh budget
     std::unique_ptr<Queue> queue_; // before the disk in the order of ends
 };
 

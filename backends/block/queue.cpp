@@ -82,11 +82,21 @@ bool Queue::take_waiting()
         break_connection("its request index runs ahead of the ring");
         return false;
     }
-    for (; *waiting > 0 && !held_ && !barrier_running_; --*waiting) {
+    for (; *waiting > 0 && !held_ && !barrier_running_ && within_limits(); --*waiting) {
         const u32 index = ring_.next_index();
         admit(ring_.take(), index);
     }
     return *waiting == 0;
+}
+
+/// Whether the guest may have another request now; if not, serve() is called when it may. What waits stays in the ring.
+bool Queue::within_limits()
+{
+    const auto wait = parts_.limits.wait(Budget::Clock::now());
+    if (wait <= Budget::Clock::duration::zero())
+        return true;
+    pause_ = parts_.loop.after(wait, [this] { serve(); });
+    return false;
 }
 
 void Queue::admit(const Raw& raw, u32 index)
@@ -94,6 +104,7 @@ void Queue::admit(const Raw& raw, u32 index)
     Transfer& transfer = *transfers_[index & (ring_.size() - 1)];
     transfer.index = index;
     const Verdict verdict = decode(raw, parts_.disk.geometry(), *this, transfer.command);
+    parts_.limits.spend(transfer.command.moves_data() ? transfer.command.bytes : 0);
     if (verdict == Verdict::good) {
         if (!try_start(transfer))
             held_ = &transfer;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "backends/block/buffers.hpp"
+#include "backends/block/limits.hpp"
 #include "backends/block/request.hpp"
 #include "backends/lib/event_loop.hpp"
 #include "backends/lib/grant_pool.hpp"
@@ -27,6 +28,7 @@ struct QueueParts {
     EventLoop& loop;
     PeerMemory& memory;
     Disk& disk;
+    Limits& limits;
     MappedPages ring;
     Grants grants;
     std::string name; ///< for the log
@@ -64,6 +66,7 @@ private:
     enum class Attached { yes, refused, no_room };
 
     bool take_waiting();
+    bool within_limits();
     void serve_rounds();
     void admit(const Raw& raw, u32 index);
     bool try_start(Transfer& transfer);
@@ -95,6 +98,7 @@ private:
     bool broken_ = false;
     bool serving_ = false;
     bool serve_deferred_ = false;
+    EventLoop::Timer pause_; ///< until the limits allow more
     LogLimit log_limit_;
     std::shared_ptr<Queue*> self_ = std::make_shared<Queue*>(this); // null for deferred work that outlives the queue
 };

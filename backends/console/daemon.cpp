@@ -96,9 +96,10 @@ std::byte* Daemon::Attachment::map(u64 frame)
 void Daemon::Attachment::attach(const Place& place)
 {
     const auto limit = read_number(daemon_.store_, folder_ + "/limit").value_or(largest_backlog);
-    guest_ = std::make_unique<Guest>(
-        GuestParts{daemon_.loop_, map(place.ring), std::clamp<std::size_t>(limit, smallest_backlog, largest_backlog),
-                   daemon_.log_path(domain_), fmt::format("domain {}", domain_.value), [this] { detach(); }});
+    guest_ = std::make_unique<Guest>(GuestParts{daemon_.loop_, map(place.ring),
+                                                std::clamp<std::size_t>(limit, smallest_backlog, largest_backlog),
+                                                daemon_.log_path(domain_), daemon_.options_.log_limit,
+                                                fmt::format("domain {}", domain_.value), [this] { detach(); }});
     guest_->set_signal(daemon_.events_.bind(
         domain_, Port(place.port), [this] { guest_->serve(); }, EventHub::Unmask::by_owner));
     daemon_.store_.update(folder_, {{"tty", guest_->tty()}});

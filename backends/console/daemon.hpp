@@ -12,7 +12,8 @@
 namespace xylem::backends::console {
 
 struct Options {
-    std::string log_folder; ///< empty: no logs
+    std::string log_folder;    ///< empty: no logs
+    std::size_t log_limit = 0; ///< bytes of one log, of which a guest has two; 0: no limit
 };
 
 class Daemon {

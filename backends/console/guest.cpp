@@ -3,13 +3,18 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
 
 namespace xylem::backends::console {
 
-LogFile::LogFile(std::string path) : path_(std::move(path))
+// Events that a guest may have served: many at once, then a steady rate. What comes faster waits with its port masked.
+static constexpr int event_burst = 50;
+static constexpr auto event_period = std::chrono::milliseconds(5);
+
+LogFile::LogFile(std::string path, std::size_t limit) : path_(std::move(path)), limit_(limit)
 {
     reopen();
 }
@@ -21,23 +26,38 @@ void LogFile::reopen()
     fd_ = dom0::Fd(open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
     if (!fd_)
         log("cannot open the log {}: {}", path_, std::strerror(errno));
+    const off_t end = fd_ ? lseek(fd_.get(), 0, SEEK_END) : 0;
+    bytes_ = end > 0 ? static_cast<std::size_t>(end) : 0;
+}
+
+void LogFile::begin_new()
+{
+    if (rename(path_.c_str(), (path_ + ".1").c_str()) < 0)
+        log("cannot rename the log {}: {}; it is begun anew", path_, std::strerror(errno));
+    reopen();
+    if (fd_ && bytes_ > 0 && ftruncate(fd_.get(), 0) == 0)
+        bytes_ = 0;
 }
 
 void LogFile::write(std::string_view text)
 {
+    if (fd_ && limit_ > 0 && bytes_ > 0 && bytes_ + text.size() > limit_)
+        begin_new();
     while (fd_ && !text.empty()) {
         const ssize_t written = ::write(fd_.get(), text.data(), text.size());
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
             return; // a full disk loses log, not guests
+        bytes_ += static_cast<std::size_t>(written);
         text.remove_prefix(static_cast<std::size_t>(written));
     }
 }
 
 Guest::Guest(GuestParts parts)
-    : parts_(std::move(parts)), ring_(parts_.page), log_(parts_.log_path),
-      pty_(parts_.loop, parts_.limit, [this] { give_input(); }), budget_(EventBudget::Clock::now())
+    : parts_(std::move(parts)), ring_(parts_.page), log_(parts_.log_path, parts_.log_limit),
+      pty_(parts_.loop, parts_.limit, [this] { give_input(); }),
+      budget_(1, event_period, event_burst, Budget::Clock::now())
 {
 }
 
@@ -49,8 +69,9 @@ void Guest::serve()
     give_input();
     if (broken_)
         return;
-    const auto wait = budget_.spend(EventBudget::Clock::now());
-    if (wait <= EventBudget::Clock::duration::zero()) {
+    budget_.spend(1);
+    const auto wait = budget_.wait(Budget::Clock::now());
+    if (wait <= Budget::Clock::duration::zero()) {
         signal_->unmask();
         return;
     }

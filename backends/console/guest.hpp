@@ -1,9 +1,9 @@
 // One guest's console: its ring on one side, a pty and a log file on the other.
 #pragma once
 
-#include "backends/console/budget.hpp"
 #include "backends/console/pty.hpp"
 #include "backends/console/ring.hpp"
+#include "backends/lib/budget.hpp"
 #include "backends/lib/log.hpp"
 #include "backends/lib/peer_memory.hpp"
 
@@ -11,17 +11,24 @@
 
 namespace xylem::backends::console {
 
-/// A file that a guest's output is appended to. Keeps what it has when the guest is gone.
+/// A file that a guest's output is appended to. Keeps what it has when the guest is gone. A guest cannot fill the file
+/// system: a log that has become too long gets ".1" behind its name, in the place of an older one, and a new one is
+/// begun.
 class LogFile {
 public:
     LogFile() = default;
     /// Opens `path`; a failure is logged and nothing is written then: no guest stops for want of a log.
-    explicit LogFile(std::string path);
+    /// @param limit  bytes, of each of the two; 0: none
+    LogFile(std::string path, std::size_t limit);
     void write(std::string_view text);
     void reopen();
 
 private:
+    void begin_new();
+
     std::string path_;
+    std::size_t limit_ = 0;
+    std::size_t bytes_ = 0; ///< in the file
     dom0::Fd fd_;
 };
 
@@ -30,7 +37,8 @@ struct GuestParts {
     std::byte* page;      ///< the ring's; stays mapped as long as the guest object
     std::size_t limit;    ///< of the backlog
     std::string log_path; ///< empty: no log
-    std::string name;     ///< for our own log
+    std::size_t log_limit;
+    std::string name; ///< for our own log
     std::function<void()> on_broken;
 };
 
@@ -55,7 +63,7 @@ private:
     std::unique_ptr<PeerSignal> signal_;
     LogFile log_;
     Pty pty_;
-    EventBudget budget_;
+    Budget budget_; ///< of events
     EventLoop::Timer pause_;
     bool broken_ = false;
 };

@@ -34,5 +34,11 @@ int main(int argc, char** argv)
         ->check(CLI::IsMember({"guest", "all", "none"}))
         ->capture_default_str();
     app.add_option("--log-dir", folder, "where the logs lie, as guest-NAME.log")->capture_default_str();
-    return service_main(app, argc, argv, [&] { serve(service, console::Options{what == "none" ? "" : folder}); });
+    std::size_t limit = 16 << 20;
+    app.add_option("--log-limit", limit, "bytes of one log; the one before it is kept as guest-NAME.log.1; 0: no limit")
+        ->transform(CLI::AsSizeValue(false))
+        ->capture_default_str();
+    return service_main(app, argc, argv, [&] {
+        serve(service, console::Options{what == "none" ? "" : folder, limit});
+    });
 }

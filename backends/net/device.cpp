@@ -1,6 +1,10 @@
 // See device.hpp.
 #include "backends/net/device.hpp"
 
+#include "backends/lib/rate.hpp"
+
+#include <algorithm>
+
 namespace xylem::backends::net {
 
 NetDevice::NetDevice(Context context, DevicePlace place, DeviceEvents events)
@@ -24,6 +28,7 @@ TapConfig NetDevice::tap_config() const
 Entries NetDevice::prepare()
 {
     const TapConfig config = tap_config();
+    rules_ = read_rules();
     try {
         tap_ = std::make_unique<Tap>(context_.loop, config, [this] {
             if (receive_)
@@ -54,6 +59,23 @@ Offload NetDevice::read_offload() const
     return offload;
 }
 
+/// `rate` as Xen's own backend takes it: so many bytes in each interval, and 128 KiB may come at once.
+SendRules NetDevice::read_rules() const
+{
+    static constexpr std::int64_t least_burst = 128 << 10;
+    SendRules rules;
+    if (const auto rate = read_rate(context_.store, place_.back + "/rate"))
+        rules.rate.emplace(rate->bytes, rate->interval, std::max(rate->bytes, least_burst), Budget::Clock::now());
+    if (read_flag(context_.store, place_.back + "/mac-filter")) {
+        const std::string mac = context_.store.read(place_.back + "/mac").value_or("");
+        rules.only_from = parse_mac(mac);
+        if (!rules.only_from)
+            throw std::runtime_error(
+                fmt::format("the node {}/mac holds '{}', which is no address to filter by", place_.back, mac));
+    }
+    return rules;
+}
+
 MappedPages NetDevice::map_ring(const std::string& node)
 {
     const auto number = read_number(context_.store, place_.front + node);
@@ -81,7 +103,8 @@ void NetDevice::make_queues()
                               events_.on_broken(why);
                           }};
     };
-    transmit_ = std::make_unique<Transmit>(parts([this] { transmit_signal_->notify(); }), map_ring("/tx-ring-ref"));
+    transmit_ =
+        std::make_unique<Transmit>(parts([this] { transmit_signal_->notify(); }), map_ring("/tx-ring-ref"), rules_);
     receive_ =
         std::make_unique<Receive>(parts([this] { (receive_signal_ ? receive_signal_ : transmit_signal_)->notify(); }),
                                   map_ring("/rx-ring-ref"), read_offload());

@@ -30,6 +30,7 @@ public:
 private:
     TapConfig tap_config() const;
     Offload read_offload() const;
+    SendRules read_rules() const;
     MappedPages map_ring(const std::string& node);
     Port read_port(const std::string& node) const;
     void make_queues();
@@ -41,6 +42,7 @@ private:
     std::string name_;
     GntdevMemory memory_;
     std::unique_ptr<Tap> tap_;
+    SendRules rules_; ///< read once: a frontend that connects anew has no fresh budget
     std::unique_ptr<Transmit> transmit_;
     std::unique_ptr<Receive> receive_;
     std::unique_ptr<PeerSignal> transmit_signal_;

@@ -1,6 +1,7 @@
 // See packet.hpp.
 #include "backends/net/packet.hpp"
 
+#include <charconv>
 #include <cstring>
 
 namespace xylem::backends::net {
@@ -92,6 +93,25 @@ u64 pseudo_header_sum(std::span<const std::byte> head, const ChecksumPlace& plac
     return sum(addresses) + (place.tcp ? protocol_tcp : protocol_udp) + (frame_bytes - place.transport);
 }
 
+}
+
+std::optional<MacAddress> parse_mac(std::string_view text)
+{
+    MacAddress mac{};
+    if (text.size() != mac.size() * 3 - 1)
+        return std::nullopt;
+    for (std::size_t i = 0; i < mac.size(); ++i) {
+        const char* from = text.data() + i * 3;
+        const auto [end, error] = std::from_chars(from, from + 2, mac[i], 16);
+        if (error != std::errc() || end != from + 2 || (i + 1 < mac.size() && from[2] != ':'))
+            return std::nullopt;
+    }
+    return mac;
+}
+
+bool comes_from(std::span<const std::byte> head, const MacAddress& address)
+{
+    return std::memcmp(head.data() + address.size(), address.data(), address.size()) == 0;
 }
 
 std::optional<ChecksumPlace> find_checksum(std::span<const std::byte> head)

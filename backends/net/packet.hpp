@@ -5,9 +5,11 @@
 
 #include "hypervisor/base/types.hpp"
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string_view>
 
 namespace xylem::backends::net {
 
@@ -33,6 +35,13 @@ struct TapHeader {
 static_assert(sizeof(TapHeader) == 10);
 
 inline constexpr std::size_t ethernet_header_bytes = 14;
+
+using MacAddress = std::array<u8, 6>;
+
+/// "00:16:3e:00:00:01"; nothing if it is no such address.
+std::optional<MacAddress> parse_mac(std::string_view text);
+/// Whether a frame, of an Ethernet header at least, says that it comes from `address`.
+bool comes_from(std::span<const std::byte> head, const MacAddress& address);
 
 /// Where a TCP or UDP checksum lies in a frame.
 struct ChecksumPlace {

@@ -5,13 +5,10 @@
 #include "backends/net/link.hpp"
 #include "backends/net/receive.hpp"
 
-#include <array>
 #include <optional>
 #include <string>
 
 namespace xylem::backends::net {
-
-using MacAddress = std::array<u8, 6>;
 
 struct TapConfig {
     std::string name;   ///< "vif1.0"

@@ -18,8 +18,9 @@ static constexpr std::size_t batch_pages = 160;
 static constexpr std::size_t batch_packets = 64;
 static constexpr int rounds_per_turn = 4;
 
-Transmit::Transmit(QueueParts parts, MappedPages ring)
-    : with_(std::move(parts)), shared_(std::move(ring)), ring_(shared_.data(), shared_.bytes()), pages_(batch_pages)
+Transmit::Transmit(QueueParts parts, MappedPages ring, SendRules& rules)
+    : with_(std::move(parts)), shared_(std::move(ring)), ring_(shared_.data(), shared_.bytes()), pages_(batch_pages),
+      rules_(rules)
 {
 }
 
@@ -28,7 +29,7 @@ void Transmit::serve()
     for (int round = 0; round < rounds_per_turn; ++round) {
         if (stopped_ || !collect())
             return;
-        if (packets_.empty() && !ring_.ask_for_event())
+        if (packets_.empty() && (pause_.pending() || !ring_.ask_for_event()))
             return;
         if (!copies_.empty())
             with_.memory.copy(copies_);
@@ -60,16 +61,40 @@ bool Transmit::collect()
     std::optional<u32> waiting = ring_.waiting();
     if (!waiting)
         return broken("the request index of its transmit ring runs ahead of the ring");
-    while (*waiting > 0 && packets_.size() < batch_packets && parts_.size() + max_slots <= pages_.count())
+    while (*waiting > 0 && packets_.size() < batch_packets && parts_.size() + max_slots <= pages_.count() &&
+           within_rate())
         if (!take_packet(*waiting))
             return false;
     return true;
+}
+
+/// Whether the guest may send another packet now; if not, serve() is called when it may.
+bool Transmit::within_rate()
+{
+    const auto wait = rules_.rate ? rules_.rate->wait(Budget::Clock::now()) : Budget::Clock::duration::zero();
+    if (wait <= Budget::Clock::duration::zero())
+        return true;
+    pause_ = with_.loop.after(wait, [this] { serve(); });
+    return false;
+}
+
+/// A guest that sends from another's address would have the bridge send it the other's packets.
+bool Transmit::allowed(Packet& packet)
+{
+    if (!rules_.only_from)
+        return true;
+    if (parts_[packet.first_part].iov_len < ethernet_header_bytes)
+        join_parts(packet);
+    const iovec& first = parts_[packet.first_part];
+    return comes_from({static_cast<const std::byte*>(first.iov_base), first.iov_len}, *rules_.only_from);
 }
 
 bool Transmit::take_packet(u32& waiting)
 {
     const Request first = ring_.take();
     --waiting;
+    if (rules_.rate)
+        rules_.rate->spend(first.size);
     Packet packet{};
     packet.bytes = first.size;
     packet.flags = first.flags;
@@ -196,11 +221,12 @@ void Transmit::send(Packet& packet)
     for (u32 i = 0; packet.good && i < packet.parts; ++i)
         packet.good = copies_[packet.first_part + i].done();
     TapHeader header;
-    packet.good = packet.good && describe(packet, header);
+    packet.good = packet.good && allowed(packet) && describe(packet, header);
     if (!packet.good) {
         if (log_limit_.allows())
-            log("{}: dropped a packet of the guest that does not hold: {} bytes, flags {:#x}", with_.name, packet.bytes,
-                packet.flags);
+            log("{}: dropped a packet of the guest that does not hold, or from another's address: {} bytes, flags "
+                "{:#x}",
+                with_.name, packet.bytes, packet.flags);
         return;
     }
     std::array<iovec, max_slots + 1> whole{iovec{&header, sizeof header}};

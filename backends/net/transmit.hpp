@@ -5,6 +5,7 @@
 // one call of the hypervisor, sent one by one, and answered together.
 #pragma once
 
+#include "backends/lib/budget.hpp"
 #include "backends/lib/event_loop.hpp"
 #include "backends/lib/log.hpp"
 #include "backends/lib/peer_memory.hpp"
@@ -32,11 +33,18 @@ struct QueueParts {
     std::function<void(std::string why)> on_broken;
 };
 
+/// What a guest may send.
+struct SendRules {
+    std::optional<Budget> rate;          ///< in bytes of frames; what is beyond it waits in the ring
+    std::optional<MacAddress> only_from; ///< frames from another address are dropped
+};
+
 class Transmit {
 public:
     using Ring = ServerRing<abi::io::NetifTxRequest, abi::io::NetifTxResponse>;
 
-    Transmit(QueueParts parts, MappedPages ring);
+    /// `rules` are the interface's, and outlive its queues.
+    Transmit(QueueParts parts, MappedPages ring, SendRules& rules);
     ~Transmit() { *self_ = nullptr; }
 
     Ring& ring() { return ring_; }
@@ -67,6 +75,8 @@ private:
     };
 
     bool collect();
+    bool within_rate();
+    bool allowed(Packet& packet);
     bool take_packet(u32& waiting);
     bool take_extras(const Request& first, u32& waiting, Packet& packet);
     bool take_fragments(const Request& first, u32& waiting, Packet& packet);
@@ -90,6 +100,8 @@ private:
     std::vector<std::byte> joined_;
     std::vector<Answer> answers_;
     std::vector<GrantCopy> copies_;
+    SendRules& rules_;
+    EventLoop::Timer pause_; ///< until the rate allows more
     bool stopped_ = false;
     LogLimit log_limit_;
     std::shared_ptr<Transmit*> self_ =

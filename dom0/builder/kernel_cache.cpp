@@ -2,6 +2,7 @@
 #include "dom0/builder/kernel_cache.hpp"
 
 #include "dom0/builder/error.hpp"
+#include "dom0/lib/fd.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -21,18 +22,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view suffix = ".elf";
-
-bool write_all(int fd, std::span<const std::byte> data)
-{
-    while (!data.empty()) {
-        const ssize_t written = write(fd, data.data(), data.size());
-        if (written < 0 && errno != EINTR)
-            return false;
-        if (written > 0)
-            data = data.subspan(static_cast<std::size_t>(written));
-    }
-    return true;
-}
 
 /// Writes `data` to a file beside `path` and gives it that name when it is whole and on the disk.
 bool put(const fs::path& path, std::span<const std::byte> data)

@@ -26,6 +26,9 @@ MODULES_ON_DEMAND = ["ext4", "virtio_blk", "virtio_net", "nvme", "e1000", "brd"]
 
 STORE_COMMANDS = ["read", "write", "ls", "list", "rm", "exists", "watch", "chmod"]
 
+# PV GRUB, a guest's kernel that starts what GRUB's configuration on the guest's own disk says; where Debian has it.
+PV_GRUB = "usr/lib/grub-xen/grub-x86_64-xen.bin"
+
 # Where our programs lie: in PATH, or beside Debian's in the image of those.
 OWN_FOLDER = "/usr/sbin"
 FOLDER_BESIDE_DEBIAN = "/usr/lib/xylem"
@@ -121,6 +124,7 @@ def build(arguments):
     archive = base_tree()
     add_busybox(archive, arguments.stage / "tools/bin/busybox")
     add_settings(archive)
+    archive.copy(PV_GRUB, arguments.stage / "tools" / PV_GRUB)
     programs = {program.name: program for program in arguments.programs}
     init = programs.pop("xylem-init")
     if arguments.debian:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dom0.image import packages
 
-BASE = ["busybox-static"]
+BASE = ["busybox-static", "grub-xen-host"]
 
 # Real Xen with its tools, and what their scripts call.
 DEBIAN = """

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <poll.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -25,6 +26,22 @@ Fd open_device(const char* path, int flags)
     if (!fd)
         throw_errno(std::string("cannot open ") + path);
     return fd;
+}
+
+bool write_all(int fd, std::span<const std::byte> data)
+{
+    while (!data.empty()) {
+        const ssize_t written = write(fd, data.data(), data.size());
+        if (written >= 0) {
+            data = data.subspan(static_cast<std::size_t>(written));
+        } else if (errno == EAGAIN) {
+            pollfd room{fd, POLLOUT, 0};
+            poll(&room, 1, -1);
+        } else if (errno != EINTR) {
+            return false;
+        }
+    }
+    return true;
 }
 
 }

@@ -2,6 +2,8 @@
 // something.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -33,6 +35,10 @@ private:
 /// Opens `path` close-on-exec.
 /// @throws std::system_error  naming the path
 Fd open_device(const char* path, int flags);
+
+/// Writes all of `data`; where the descriptor does not block, waits until it takes more.
+/// @return false  the rest cannot be written, for the reason in errno
+bool write_all(int fd, std::span<const std::byte> data);
 
 /// @throws std::system_error  with errno and `what`
 [[noreturn]] void throw_errno(const std::string& what);

@@ -163,9 +163,7 @@ IoRequest* Queue::take_ended()
 {
     if (complaint_)
         return nullptr;
-    auto waiting = ring_->waiting();
-    if (waiting == 0u && ring_->ask_for_event())
-        waiting = ring_->waiting();
+    const auto waiting = ring_->waiting_or_event();
     if (!waiting) {
         complaint_ = "its response index runs ahead of the requests";
         return nullptr;

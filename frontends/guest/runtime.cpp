@@ -39,6 +39,14 @@ int memcmp(const void* a, const void* b, size_t bytes)
     return 0;
 }
 
+const void* memchr(const void* memory, int byte, size_t bytes)
+{
+    for (const unsigned char* x = static_cast<const unsigned char*>(memory); bytes; --bytes, ++x)
+        if (*x == static_cast<unsigned char>(byte))
+            return x;
+    return nullptr;
+}
+
 size_t strlen(const char* text)
 {
     size_t length = 0;

@@ -50,9 +50,9 @@ Result<void> Interface::offer()
         TRY(write_number("multi-queue-num-queues", count));
     for (u32 i = 0; i < count; ++i)
         TRY(describe_queue(*queues_[i], count > 1 ? Value("queue-{}/", i).c_str() : ""));
-    for (const char* feature : {"request-rx-copy", "feature-rx-notify", "feature-sg", "feature-no-csum-offload"})
+    for (const char* feature : {"request-rx-copy", "feature-rx-notify", "feature-sg"})
         TRY(write_number(feature, 1));
-    return {};
+    return write_number("feature-no-csum-offload", options_.takes_blank ? 0 : 1);
 }
 
 Result<void> Interface::describe_queue(const Queue& queue, const char* prefix)
@@ -94,6 +94,19 @@ void Interface::serve()
         if (queues_[i]->complaint())
             return break_connection(queues_[i]->complaint());
     }
+}
+
+u32 Interface::room() const
+{
+    u32 sum = 0;
+    for (u32 i = 0; i < queue_count_; ++i)
+        sum += queues_[i]->room();
+    return sum;
+}
+
+u32 Interface::on_the_way() const
+{
+    return queue_count_ * options_.transmit_pages - room();
 }
 
 Interface::Counters Interface::counters() const

@@ -22,11 +22,13 @@ std::optional<MacAddress> mac_in(const char* text);
 struct InterfaceOptions {
     u32 queues = 2;
     u32 transmit_pages = 64, receive_pages = 64; ///< in each queue
+    bool takes_blank = false;                    ///< packets may come with a blank checksum
 };
 
-/// Called for each packet that has come; must not wait. The packet is ours until it returns.
+/// Called for each packet that has come; must not wait. The packet is ours until it returns. A packet with a blank
+/// checksum comes only to who takes_blank, or from a backend that does not keep to that.
 struct PacketHandler {
-    void (*on_packet)(void* context, std::span<const u8> packet);
+    void (*on_packet)(void* context, std::span<const u8> packet, Checksum checksum);
     void* context;
 };
 
@@ -40,6 +42,11 @@ public:
 
     const MacAddress& mac() const { return mac_; } ///< once it is connected
     u32 queues() const { return queue_count_; }
+    /// Whether a packet may be sent with a blank checksum; once it is connected.
+    bool fills_checksums() const { return fills_checksums_; }
+    /// Packets that can be sent now, and those that are on their way out.
+    u32 room() const;
+    u32 on_the_way() const;
 
     /// Sends a packet; those of one `flow` (any number) stay in order.
     /// @return NotSupported  it is longer than a page, which this backend does not take; or has no checksum, which
@@ -61,10 +68,10 @@ private:
 
     Result<void> describe_queue(const Queue& queue, const char* prefix);
     static void on_event(void* self) { static_cast<Interface*>(self)->serve(); }
-    static void on_packet(void* self, std::span<const u8> packet)
+    static void on_packet(void* self, std::span<const u8> packet, Checksum checksum)
     {
         const PacketHandler& handler = static_cast<Interface*>(self)->handler_;
-        handler.on_packet(handler.context, packet);
+        handler.on_packet(handler.context, packet, checksum);
     }
     void serve();
 

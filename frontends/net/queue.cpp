@@ -62,61 +62,48 @@ Result<void> Queue::send(std::span<const u8> packet, Checksum checksum)
 
 void Queue::serve()
 {
+    serve_ring(*transmit_, "its response index runs ahead of what was sent", &Queue::take_sent);
+    serve_ring(*receive_, "its response index runs ahead of the room that it has", &Queue::take_received);
     if (!complaint_)
-        serve_transmit();
-    if (!complaint_)
-        serve_receive();
+        post_all();
 }
 
-/// How many responses wait; when none does, an event is asked for. Nothing if the index cannot be.
-template <typename Ring> static std::optional<u32> waiting_in(Ring& ring)
+/// Takes all responses of a ring, until one of them is cause for complaint. There are no more than requests in service.
+template <typename Ring, typename Response>
+void Queue::serve_ring(Ring& ring, const char* runs_ahead, void (Queue::*take)(const Response&))
 {
-    auto waiting = ring.waiting();
-    if (waiting == 0u && ring.ask_for_event())
-        waiting = ring.waiting();
-    return waiting;
-}
-
-void Queue::serve_transmit()
-{
-    for (;;) {
-        const auto waiting = waiting_in(*transmit_);
-        if (!waiting) {
-            complaint_ = "its response index runs ahead of what was sent";
+    while (!complaint_) {
+        const auto waiting = ring.waiting_or_event();
+        if (waiting == 0u)
             return;
-        }
-        if (*waiting == 0)
-            return;
-        const NetifTxResponse response = transmit_->take();
-        if (response.id >= shape_.transmit_pages || !sent_[response.id]) {
-            complaint_ = "it answered a packet that is not on its way";
-            return;
-        }
-        sent_[response.id] = false;
-        free_pages_[free_count_++] = response.id;
-        errors += response.status != NetifStatus::okay;
+        if (waiting)
+            (this->*take)(ring.take());
+        else
+            complaint_ = runs_ahead;
     }
 }
 
-void Queue::serve_receive()
+void Queue::take_sent(const NetifTxResponse& response)
 {
-    for (;;) {
-        const auto waiting = waiting_in(*receive_);
-        if (!waiting) {
-            complaint_ = "its response index runs ahead of the room that it has";
-            return;
-        }
-        if (*waiting == 0)
-            break;
-        take(receive_->take());
-        if (complaint_)
-            return;
+    if (response.id >= shape_.transmit_pages || !sent_[response.id]) {
+        complaint_ = "it answered a packet that is not on its way";
+        return;
     }
-    post_all();
+    sent_[response.id] = false;
+    free_pages_[free_count_++] = response.id;
+    errors += response.status != NetifStatus::okay;
+}
+
+/// What the flags of a packet's first slot say of its checksum.
+static Checksum checksum_of(u16 flags)
+{
+    if (flags & netrxf_csum_blank)
+        return Checksum::blank;
+    return flags & netrxf_data_validated ? Checksum::validated : Checksum::complete;
 }
 
 /// One slot of a packet that has come.
-void Queue::take(const NetifRxResponse& response)
+void Queue::take_received(const NetifRxResponse& response)
 {
     if (response.id >= shape_.receive_pages || !posted_[response.id]) {
         complaint_ = "it filled a page that it was not given";
@@ -133,11 +120,19 @@ void Queue::take(const NetifRxResponse& response)
         return;
     }
     packet_bad_ |= response.status <= 0;
+    if (packet_bytes_ == 0)
+        packet_checksum_ = checksum_of(response.flags);
     __builtin_memcpy(packet_ + packet_bytes_, receive_pages_.page(response.id) + response.offset, bytes);
     packet_bytes_ += bytes;
     if (response.flags & netrxf_more_data)
         return;
-    const u32 length = packet_bytes_;
+    end_packet();
+}
+
+/// The packet that has come so far is whole.
+void Queue::end_packet()
+{
+    const std::span<const u8> packet{packet_, packet_bytes_};
     const bool good = !packet_bad_;
     packet_bytes_ = 0;
     packet_bad_ = false;
@@ -146,8 +141,8 @@ void Queue::take(const NetifRxResponse& response)
         return;
     }
     ++packets_in;
-    bytes_in += length;
-    handlers_.on_packet(handlers_.context, {packet_, length});
+    bytes_in += packet.size();
+    handlers_.on_packet(handlers_.context, packet, packet_checksum_);
 }
 
 void Queue::post(u16 id)

@@ -22,12 +22,16 @@ struct QueueShape {
     bool split_events = false;
 };
 
-/// Whether the packet's TCP or UDP checksum is there, or is for the other side to fill in.
-enum class Checksum { complete, blank };
+/// What a packet's TCP or UDP checksum is like.
+enum class Checksum {
+    complete,  ///< there
+    validated, ///< there, and the sender has looked at it
+    blank,     ///< that of the pseudo-header only: the rest is for the other side, which may leave it if nobody looks
+};
 
 struct QueueHandlers {
     Kernel::Handler on_event; ///< the backend has done something
-    void (*on_packet)(void* context, std::span<const u8> packet);
+    void (*on_packet)(void* context, std::span<const u8> packet, Checksum checksum);
     void* context;
 };
 
@@ -49,7 +53,7 @@ public:
 
     /// Sends a packet, in one or more slots. @return Again  there is no room now
     Result<void> send(std::span<const u8> packet, Checksum checksum);
-    bool has_room() const { return free_count_ > 0; }
+    u32 room() const { return free_count_; } ///< packets of up to a page that can be sent now
 
     /// Takes what was sent back, hands over what has come, and gives the backend room for more.
     void serve();
@@ -62,9 +66,11 @@ private:
     using TransmitRing = ClientRing<abi::io::NetifTxRequest, abi::io::NetifTxResponse>;
     using ReceiveRing = ClientRing<abi::io::NetifRxRequest, abi::io::NetifRxResponse>;
 
-    void serve_transmit();
-    void serve_receive();
-    void take(const abi::io::NetifRxResponse& response);
+    template <typename Ring, typename Response>
+    void serve_ring(Ring& ring, const char* runs_ahead, void (Queue::*take)(const Response&));
+    void take_sent(const abi::io::NetifTxResponse& response);
+    void take_received(const abi::io::NetifRxResponse& response);
+    void end_packet();
     void post(u16 id);
     void post_all();
 
@@ -84,6 +90,7 @@ private:
     u8* packet_ = nullptr;   // what has come so far of the packet that comes now
     u32 packet_bytes_ = 0;
     bool packet_bad_ = false; // part of it was lost
+    Checksum packet_checksum_ = Checksum::complete;
     const char* complaint_ = nullptr;
 };
 

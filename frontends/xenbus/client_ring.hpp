@@ -59,6 +59,13 @@ public:
         return count;
     }
 
+    /// waiting(); where it says none, the peer has been asked for an event at the next one.
+    std::optional<u32> waiting_or_event()
+    {
+        const auto count = waiting();
+        return count == 0u && ask_for_event() ? waiting() : count;
+    }
+
     /// Our copy of the next response, one that waiting() counted.
     Response take() { return copy_once<Response>(slot(consumed_++)); }
 

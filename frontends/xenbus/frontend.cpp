@@ -37,7 +37,7 @@ void Frontend::stop_watching()
 Result<void> Frontend::begin()
 {
     TRY(find_backend());
-    enter(Stage::waiting, XenbusState::initialising);
+    TRY(enter(Stage::waiting, XenbusState::initialising));
     watched_ = back("state");
     return store().watch(watched_.c_str(), update_now, this);
 }
@@ -87,43 +87,44 @@ void Frontend::perform(Step step)
         break;
     case Step::offer:
         ++refusals_; // until it connects
-        if (offer().ok())
-            enter(Stage::offered, offered_);
-        else
-            leave(Stage::closed, XenbusState::closed);
+        if (!offer().ok() || !enter(Stage::offered, offered_).ok())
+            let_go_and_close();
         break;
     case Step::connect:
-        if (connect().ok()) {
-            refusals_ = 0;
-            enter(Stage::connected, XenbusState::connected);
-        } else {
-            break_connection("what it says of the device cannot be");
-        }
+        if (!connect().ok())
+            return break_connection("what it says of the device cannot be");
+        if (!enter(Stage::connected, XenbusState::connected).ok())
+            return break_connection("the store does not take our state, so it cannot know of it");
+        refusals_ = 0;
         break;
     case Step::ask_to_close:
-        enter(Stage::closing, XenbusState::closing);
+        if (!enter(Stage::closing, XenbusState::closing).ok())
+            let_go_and_close(); // nobody was asked, so nobody answers
         break;
     case Step::let_go:
-        leave(Stage::closed, XenbusState::closed);
+        let_go_and_close();
         break;
     case Step::begin_anew:
         if (stage_ == Stage::connected)
             let_go();
-        enter(Stage::waiting, XenbusState::initialising);
+        if (!enter(Stage::waiting, XenbusState::initialising).ok()) {
+            ++refusals_;
+            let_go_and_close();
+        }
         break;
     }
 }
 
-void Frontend::enter(Stage stage, XenbusState state)
+Result<void> Frontend::enter(Stage stage, XenbusState state)
 {
     stage_ = stage;
-    write_number("state", static_cast<u64>(state)).take(); // a folder that has gone needs no state
+    return write_number("state", static_cast<u64>(state));
 }
 
-void Frontend::leave(Stage stage, XenbusState state)
+void Frontend::let_go_and_close()
 {
     let_go();
-    enter(stage, state);
+    enter(Stage::closed, XenbusState::closed).take(); // a folder that has gone needs no state
 }
 
 u32 Frontend::offered_number(const char* name, u32 limit, u32 otherwise)

@@ -66,8 +66,9 @@ private:
     Result<void> find_backend();
     void stop_watching();
     bool may_retry() const { return refusals_ < most_refusals; }
-    void enter(Stage stage, XenbusState state);
-    void leave(Stage stage, XenbusState state);
+    /// Goes to a stage, and says so. The error is the store's: nobody was told.
+    Result<void> enter(Stage stage, XenbusState state);
+    void let_go_and_close();
 
     Kernel& kernel_;
     const char* type_;

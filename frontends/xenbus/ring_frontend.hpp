@@ -79,9 +79,7 @@ private:
     void serve()
     {
         while (ring_) {
-            auto waiting = ring_->waiting();
-            if (waiting == 0u && ring_->ask_for_event())
-                waiting = ring_->waiting();
+            const auto waiting = ring_->waiting_or_event();
             if (!waiting)
                 return break_connection("its response index runs ahead of the requests");
             if (*waiting == 0)

@@ -49,7 +49,8 @@ FUZZ_TARGET(ring_net)
     xylem::test::ByteChoices choices(input);
     if (choices.below(2)) {
         net::NetRig<net::NetifTxRequest, net::NetifTxResponse> rig;
-        net::Transmit queue(rig.parts(), rig.ring());
+        net::SendRules rules;
+        net::Transmit queue(rig.parts(), rig.ring(), rules);
         drive(rig, queue, choices, [] {});
         for (const net::Bytes& packet : rig.link.sent)
             EXPECT_LE(packet.size(), sizeof(net::TapHeader) + net::netif_max_tx_size);

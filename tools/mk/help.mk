@@ -12,7 +12,7 @@ make fuzz          all fuzz targets, FUZZ_SECONDS=300 each; ONLY='xz' picks some
 make bench         native Linux, real Xen and Xylem side by side, in instructions
 make lint          what a machine can check of the code   make format        clang-format over the sources
 make debug         gdb on the hypervisor from its first instruction
-make mutants       seeded flaws, each of which its test must find
+make debian        Debian with systemd on a disk of its own, in build/debian: for a guest, or for dom0's root (installed as root)
 make guests        the programs of frontends/programs as guests, in build/guests
 make new-driver NAME=clock     lay out a driver, both halves, that builds at once; docs/writing-a-driver.md leads on
 make new-guest NAME=clock      the same for a small guest's program

@@ -3,6 +3,7 @@
 # Everything Debian comes out of packages that apt downloads into XYLEM_CACHE and that are unpacked below build/stage.
 
 APT_DEPS += busybox-static ca-certificates dpkg e2fsprogs groff-base grub-pc-bin kmod mtools xorriso zstd grub-common
+AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
 XYLEM_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/xylem
 
 # Programs that go into dom0's image, of those that there are (every backend among them): known once all fragments are read,
@@ -60,6 +61,15 @@ images-debian: $(BUILD)/dom0/vmlinuz $(BUILD)/dom0/initrd-debian.img $(BUILD)/xe
 $(BUILD)/xylem.iso: $(BUILD)/xylem.elf $(BUILD)/dom0/vmlinuz $(BUILD)/dom0/initrd.img tools/run/machine.py tools/run/iso.py
 	@echo "==> making $@"
 	@python3 -m tools.run.iso $@
+
+# Debian with systemd on its own disk. Its packages' scripts run as root; what comes out belongs to who asked.
+$(BUILD)/debian/disk.img: dom0/image/build_debian.py $(wildcard dom0/image/debian/*)
+	@tools/deps.sh fdisk gpgv mmdebstrap
+	@echo "==> installing Debian on a disk (some minutes)"
+	@$(AS_ROOT) python3 -m dom0.image.build_debian $(@D)
+
+.PHONY: debian
+debian: $(BUILD)/debian/disk.img
 
 PRODUCTS := $(BUILD)/xylem.elf $(BUILD)/xylem-syms.elf $(BUILD)/xylem.iso $(BUILD)/dom0/vmlinuz $(BUILD)/dom0/initrd.img $(DOMU_FILES)
 

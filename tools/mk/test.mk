@@ -12,7 +12,7 @@ test:
 	@python3 -m tests.run $(TEST_WORDS)
 
 test-all:
-	$(call with_deps,$(TEST_FILES))
+	$(call with_deps,$(TEST_FILES) $(BUILD)/debian/disk.img)
 	@python3 -m tests.run --all --table $(BUILD)/test-all.md $(TEST_WORDS)
 
 unit:

@@ -1,6 +1,7 @@
 // See console.hpp. The console daemon holds the ring and offers a pseudo-terminal, whose name it writes to the store.
 #include "tools/xl/console.hpp"
 
+#include "dom0/lib/fd.hpp"
 #include "tools/xl/failure.hpp"
 #include "tools/xl/paths.hpp"
 
@@ -76,21 +77,6 @@ dom0::Fd open_tty(const std::string& path)
     return fd;
 }
 
-/// @return false  the other side is gone
-bool write_all(int fd, const char* data, std::size_t size)
-{
-    while (size > 0) {
-        const ssize_t written = write(fd, data, size);
-        if (written < 0 && errno != EINTR && errno != EAGAIN)
-            return false;
-        if (written > 0) {
-            data += written;
-            size -= static_cast<std::size_t>(written);
-        }
-    }
-    return true;
-}
-
 enum class Passed { some, at_end, at_escape };
 
 /// Passes on what `from` has.
@@ -104,7 +90,7 @@ Passed pass_on(int from, int to, bool watch_for_escape)
                            ? static_cast<const char*>(std::memchr(buffer, escape, static_cast<std::size_t>(got)))
                            : nullptr;
     const std::size_t size = stop ? static_cast<std::size_t>(stop - buffer) : static_cast<std::size_t>(got);
-    const bool written = write_all(to, buffer, size);
+    const bool written = dom0::write_all(to, std::as_bytes(std::span(buffer, size)));
     if (stop)
         return Passed::at_escape;
     return written && got > 0 ? Passed::some : Passed::at_end;

@@ -121,6 +121,12 @@ void check_interface_name(const std::string& name)
         fail("there is an interface '{}' already; expected a vifname that is free", name);
 }
 
+/// As libxl writes a vif's rate.
+std::string rate_node(const config::Rate& rate)
+{
+    return fmt::format("{},{}", rate.bytes_per_interval, rate.interval_microseconds);
+}
+
 config::MacAddress new_mac()
 {
     config::MacAddress mac{0x00, 0x16, 0x3E}; // Xen's own range
@@ -212,6 +218,10 @@ Device write_disk(StoreView& store, DomId guest, const DiskSpec& disk, const Dis
     };
     if (disk.direct_io_safe)
         backend.emplace_back("direct-io-safe", "1");
+    if (disk.max_iops)
+        backend.emplace_back("limit-iops", std::to_string(*disk.max_iops));
+    if (disk.max_rate)
+        backend.emplace_back("limit-rate", rate_node(*disk.max_rate));
     // Linux's own backend opens what this names; no script has to find it out.
     if (target.is_block_device && disk.format == "raw")
         backend.emplace_back("physical-device",
@@ -235,13 +245,14 @@ Device write_vif(StoreView& store, DomId guest, const VifSpec& vif)
         {"handle", number},
         {"type", "vif"},
     };
+    if (vif.mac_filter)
+        backend.emplace_back("mac-filter", "1");
     if (!vif.ip.empty())
         backend.emplace_back("ip", vif.ip);
     if (!vif.name.empty())
         backend.emplace_back("vifname", vif.name);
     if (vif.rate)
-        backend.emplace_back("rate",
-                             fmt::format("{},{}", vif.rate->bytes_per_interval, vif.rate->interval_microseconds));
+        backend.emplace_back("rate", rate_node(*vif.rate));
     const std::string mtu = std::to_string(vif.mtu.value_or(1500));
     if (vif.mtu)
         backend.emplace_back("mtu", mtu);

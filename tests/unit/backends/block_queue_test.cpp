@@ -161,6 +161,22 @@ TEST_P(BlockQueue, ABarrierWaitsForThoseBeforeItAndHoldsUpThoseAfterIt)
     EXPECT_EQ(rig.front.pop_all().size(), 3u);
 }
 
+// What is beyond the limit waits in the ring, and comes when it may; nobody has to send an event again.
+TEST_P(BlockQueue, RequestsBeyondTheLimitWait)
+{
+    const auto start = Budget::Clock::now();
+    rig.limits = Limits(Budget(1, std::chrono::milliseconds(20), 2, start), std::nullopt);
+    for (u64 i = 0; i < 6; ++i)
+        rig.front.push(Rig::request(BlkifOp::read, i, i * 8, {{static_cast<u32>(5 + i), 0, 7}}));
+    rig.queue->serve();
+    EXPECT_LE(rig.disk.log.size(), 3u); // two, unless the machine was slow
+    for (int i = 0; i < 1000 && rig.disk.log.size() < 6; ++i)
+        rig.loop.turn(std::chrono::milliseconds(10));
+    EXPECT_GE(Budget::Clock::now() - start, std::chrono::milliseconds(80));
+    rig.settle();
+    EXPECT_EQ(rig.front.pop_all().size(), 6u);
+}
+
 // More data in flight than there are buffers: requests wait, none is lost, memory stays bounded.
 TEST_P(BlockQueue, RequestsWaitForBuffers)
 {

@@ -79,7 +79,7 @@ struct Rig {
     void connect()
     {
         const GrantRef ring(0);
-        queue = std::make_unique<Queue>(QueueParts{loop, peer, disk, MappedPages(peer, {&ring, 1}), grants,
+        queue = std::make_unique<Queue>(QueueParts{loop, peer, disk, limits, MappedPages(peer, {&ring, 1}), grants,
                                                    "vbd 1/51712", [this] { broken = true; }, [this] { ++idle_calls; }});
         queue->set_signal(std::make_unique<CountedSignal>(events));
     }
@@ -119,6 +119,7 @@ struct Rig {
     EventLoop loop;
     FakePeer peer{pages};
     MemoryDisk disk;
+    Limits limits;
     test::FrontRing<BlkifRequest, BlkifResponse> front{peer.page(0)};
     Grants grants;
     unsigned events = 0;

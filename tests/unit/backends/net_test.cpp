@@ -152,9 +152,10 @@ TEST(NetPacket, TruncatedAndRandomFramesAreHarmless)
 
 /// What a test of either direction needs.
 struct NetTransmit : testing::Test, NetRig<NetifTxRequest, NetifTxResponse> {
-    void start()
+    void start(SendRules wanted = {})
     {
-        queue = std::make_unique<Transmit>(parts(), ring());
+        rules = wanted;
+        queue = std::make_unique<Transmit>(parts(), ring(), rules);
         queue->ring().start();
     }
     void push_extra(const NetifExtraInfo& extra)
@@ -201,6 +202,7 @@ struct NetTransmit : testing::Test, NetRig<NetifTxRequest, NetifTxResponse> {
     }
     using Statuses = std::vector<NetifStatus>;
 
+    SendRules rules;
     std::unique_ptr<Transmit> queue;
 };
 
@@ -214,6 +216,43 @@ TEST_F(NetTransmit, APacketGoesOutAsItWas)
     EXPECT_EQ(sent_header().flags, 0);
     EXPECT_EQ(statuses(), Statuses{NetifStatus::okay});
     EXPECT_EQ(events, 1u);
+}
+
+TEST_F(NetTransmit, PacketsBeyondTheRateWait)
+{
+    const auto begin = Budget::Clock::now();
+    start({.rate = Budget(1000, std::chrono::milliseconds(10), 2000, begin), .only_from = std::nullopt});
+    for (u32 i = 0; i < 6; ++i)
+        push_frame(make_frame(false, false, 1000 - 42), 5 + i, 4000);
+    queue->serve();
+    EXPECT_LE(link.sent.size(), 3u); // two, unless the machine was slow
+    for (int i = 0; i < 1000 && link.sent.size() < 6; ++i)
+        loop.turn(std::chrono::milliseconds(10));
+    EXPECT_GE(Budget::Clock::now() - begin, std::chrono::milliseconds(40));
+    EXPECT_EQ(statuses(), Statuses(6, NetifStatus::okay));
+}
+
+TEST_F(NetTransmit, AFrameFromAnothersAddressIsDropped)
+{
+    start({.rate = std::nullopt, .only_from = parse_mac("00:16:3e:00:00:01")});
+    Bytes frame = make_frame(false, true, 100);
+    push_frame(frame, 5, 4000); // from 11:11:11:11:11:11
+    push_frame(frame, 6, 10);   // its addresses in several pieces
+    const u8 own[] = {0x00, 0x16, 0x3e, 0x00, 0x00, 0x01};
+    std::memcpy(frame.data() + 6, own, sizeof own);
+    push_frame(frame, 45, 10);
+    queue->serve();
+    expect_sent(frame);
+    const auto all = statuses();
+    EXPECT_EQ(all.front(), NetifStatus::error);
+    EXPECT_EQ(all.back(), NetifStatus::okay);
+}
+
+TEST(NetPacket, AMacAddressIsSixBytes)
+{
+    EXPECT_EQ(parse_mac("00:16:3e:Ab:cd:ef"), (MacAddress{0x00, 0x16, 0x3e, 0xab, 0xcd, 0xef}));
+    for (const char* wrong : {"", "00:16:3e:ab:cd", "00:16:3e:ab:cd:eg", "00-16-3e-ab-cd-ef", "00:16:3e:ab:cd:ef:"})
+        EXPECT_FALSE(parse_mac(wrong)) << wrong;
 }
 
 TEST_F(NetTransmit, FragmentsAreJoined)

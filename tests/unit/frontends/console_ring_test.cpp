@@ -2,7 +2,10 @@
 #include "frontends/console/ring.hpp"
 
 #include <gtest/gtest.h>
+#include <memory>
+#include <random>
 #include <string>
+#include <vector>
 
 namespace xylem::frontends::console {
 namespace {
@@ -47,6 +50,29 @@ TEST(FrontConsoleRing, RefusesIndicesThatCannotBe)
     page.in_prod = 1025;
     char buffer[2000];
     EXPECT_FALSE(ring.read(buffer));
+}
+
+// A daemon that writes anything anywhere on the page between any two steps: what is taken and given stays within
+// bounds, and what surrounds the page stays as it was (which the sanitiser watches).
+TEST(FrontConsoleRing, SurvivesAnything)
+{
+    std::mt19937 random(1);
+    for (int round = 0; round < 200; ++round) {
+        const auto page = std::make_unique<abi::io::ConsoleInterface>();
+        ConsoleRing ring(page.get());
+        for (int step = 0; step < 100; ++step) {
+            std::vector<char> buffer(random() % 3000);
+            if (const auto count = random() % 2 ? ring.write(buffer) : ring.read(buffer)) {
+                EXPECT_LE(*count, buffer.size());
+                EXPECT_LE(*count, sizeof page->out);
+            }
+            u32& index = random() % 2 ? page->out_cons : page->in_prod;
+            index = random() % 8 ? index + static_cast<u32>(random() % 200) : static_cast<u32>(random());
+            if (random() % 16 == 0)
+                reinterpret_cast<unsigned char*>(page.get())[random() % sizeof *page] =
+                    static_cast<unsigned char>(random());
+        }
+    }
 }
 
 }

@@ -21,6 +21,8 @@ Result<size_t> MapStore::read(const char* path, std::span<char> out)
 
 Result<void> MapStore::write(const char* path, const char* value)
 {
+    if (refused.contains({path, value}))
+        return Error::NoSpace;
     nodes[path] = value;
     for (Watch& watch : watches_)
         if (watch.path == path || std::string(path).starts_with(watch.path + "/"))

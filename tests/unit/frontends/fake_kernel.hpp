@@ -26,6 +26,8 @@ public:
     bool fire();
 
     std::map<std::string, std::string> nodes;
+    /// A write of this value to this path fails.
+    std::set<std::pair<std::string, std::string>> refused;
 
 private:
     struct Watch {

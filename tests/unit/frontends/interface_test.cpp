@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <random>
 
 namespace xylem::frontends::net {
 namespace {
@@ -118,9 +119,11 @@ protected:
         EXPECT_EQ(kernel.pages_in_use(), 0u);
         EXPECT_EQ(kernel.grants_in_use(), 0u);
     }
-    static void on_packet(void* context, std::span<const u8> packet)
+    static void on_packet(void* context, std::span<const u8> packet, Checksum checksum)
     {
-        static_cast<InterfaceTest*>(context)->received.emplace_back(packet.begin(), packet.end());
+        auto* self = static_cast<InterfaceTest*>(context);
+        self->received.emplace_back(packet.begin(), packet.end());
+        self->checksums.push_back(checksum);
     }
     void expect_broken()
     {
@@ -140,6 +143,7 @@ protected:
         kernel, 0, {}, { on_packet, this }
     };
     std::vector<Packet> received;
+    std::vector<Checksum> checksums; // of these
 };
 
 TEST_F(InterfaceTest, SaysWhatItWants)
@@ -174,7 +178,11 @@ TEST_F(InterfaceTest, SaysWhenThereIsNoRoomAndGoesOnWhenThereIs)
     while (interface.send(packet_of(60)).ok())
         ++sent;
     EXPECT_EQ(sent, 64u);
+    EXPECT_EQ(interface.room(), 0u);
+    EXPECT_EQ(interface.on_the_way(), 64u);
     EXPECT_EQ(backend.take_sent().size(), 64u);
+    kernel.run();
+    EXPECT_EQ(interface.on_the_way(), 0u);
     for (int turns = 0; turns < 1000; ++turns) {
         ASSERT_TRUE(interface.send(packet_of(60)).ok());
         backend.take_sent();
@@ -193,6 +201,30 @@ TEST_F(InterfaceTest, ReceivesPacketsOfAllLengths)
         }
     EXPECT_EQ(received, sent);
     EXPECT_EQ(interface.counters().packets_in, 400u);
+}
+
+TEST_F(InterfaceTest, TellsWhatAPacketsFirstSlotSaysOfItsChecksum)
+{
+    connect();
+    for (const u16 flags : {u16{0}, netrxf_data_validated, netrxf_csum_blank,
+                            static_cast<u16>(netrxf_csum_blank | netrxf_data_validated)}) {
+        const NetifRxRequest first = backend.receive->take(), second = backend.receive->take();
+        backend.receive->respond({first.id, 0, static_cast<u16>(flags | netrxf_more_data), 100});
+        backend.receive->respond({second.id, 0, 0, 100});
+    }
+    backend.publish();
+    EXPECT_EQ(checksums, (std::vector{Checksum::complete, Checksum::validated, Checksum::blank, Checksum::blank}));
+}
+
+TEST_F(InterfaceTest, TakesBlankChecksumsWhereItsUserDoes)
+{
+    Interface other(kernel, 0, {.takes_blank = true}, {on_packet, this});
+    ASSERT_TRUE(other.begin().ok());
+    device.back_state(2);
+    EXPECT_EQ(device.front_at("feature-no-csum-offload"), "0");
+    other.close();
+    device.back_state(6);
+    EXPECT_TRUE(other.is_closed());
 }
 
 TEST_F(InterfaceTest, DropsAPacketOfWhichAPartWasLost)
@@ -246,6 +278,33 @@ TEST_F(InterfaceTest, RefusesWhatTheBackendCannotTake)
     connect();
     EXPECT_TRUE(interface.send(packet_of(4097)) == Error::NotSupported);
     EXPECT_TRUE(interface.send(packet_of(60), Checksum::blank) == Error::NotSupported);
+}
+
+// ---- A store that does not take the state
+
+TEST_F(InterfaceTest, GivesUpWhenItCannotSayWhereItsRingsAre)
+{
+    kernel.map_store.refused.insert({device.front("state"), "4"});
+    ASSERT_TRUE(interface.begin().ok());
+    device.back_state(2);
+    EXPECT_TRUE(interface.is_over());
+    EXPECT_EQ(kernel.grants_in_use(), 0u);
+    EXPECT_EQ(device.front_at("state"), "6");
+}
+
+TEST_F(InterfaceTest, DoesNotBeginWhenItCannotSaySo)
+{
+    kernel.map_store.refused.insert({device.front("state"), "1"});
+    EXPECT_TRUE(interface.begin() == Error::NoSpace);
+}
+
+TEST_F(InterfaceTest, EndsAtOnceWhenItCannotAskForTheEnd)
+{
+    connect();
+    kernel.map_store.refused.insert({device.front("state"), "5"});
+    interface.close();
+    EXPECT_TRUE(interface.is_over());
+    EXPECT_EQ(device.front_at("state"), "6");
 }
 
 // ---- Backends that lie
@@ -308,6 +367,64 @@ TEST_F(InterfaceTest, ClosesWhenAnIndexRunsAhead)
     reinterpret_cast<RingHeader*>(backend.ring_page("rx-ring-ref"))->rsp_prod = 1000;
     kernel.send_event(backend.port);
     expect_broken();
+}
+
+// Whatever stands in the backend's half of both rings, nothing worse happens than that the device closes, and no packet
+// is longer than a packet can be. Responses are close to valid, so that they come far.
+TEST_F(InterfaceTest, SurvivesAnything)
+{
+    std::mt19937 random(4711);
+    unsigned broken = 0, delivered = 0;
+    for (int round = 0; round < 100; ++round) {
+        FakeDevice again(kernel, "vif", 0); // as it was made
+        kernel.map_store.put(device.front("mac"), "00:16:3e:0A:0b:ff");
+        device.put_back("feature-sg", "1");
+        Interface target(kernel, 0, {.queues = 1, .takes_blank = round % 2 == 0}, {on_packet, this});
+        ASSERT_TRUE(target.begin().ok());
+        device.back_state(2);
+        backend.connect();
+        device.back_state(4);
+        auto* transmit = reinterpret_cast<RingHeader*>(backend.ring_page("tx-ring-ref"));
+        auto* receive = reinterpret_cast<RingHeader*>(backend.ring_page("rx-ring-ref"));
+        for (int step = 0; step < 60; ++step) {
+            if (random() % 2)
+                target.send(packet_of(1 + random() % 9000)).take();
+            auto* answers = reinterpret_cast<NetifTxEntry*>(transmit + 1);
+            auto* packets = reinterpret_cast<NetifRxEntry*>(receive + 1);
+            // The slot of a response is that of the request with its number, whose id it answers.
+            const bool wild = random() % 64 == 0;
+            if (random() % 2) {
+                NetifTxEntry& slot = answers[transmit->rsp_prod % 256];
+                slot.rsp = {wild ? static_cast<u16>(random()) : slot.req.id,
+                            static_cast<NetifStatus>(static_cast<int>(random() % 4) - 2)};
+                transmit->rsp_prod += wild ? random() % 400 : transmit->rsp_prod != transmit->req_prod;
+            }
+            if (random() % 2) {
+                NetifRxEntry& slot = packets[receive->rsp_prod % 256];
+                const u16 offset = static_cast<u16>(wild ? random() : random() % 64);
+                const i16 status = static_cast<i16>(wild ? random() : random() % 4000);
+                const u16 flags = static_cast<u16>(wild ? random() % 32 : random() % 8);
+                slot.rsp = {wild ? static_cast<u16>(random()) : slot.req.id, offset, flags, status};
+                receive->rsp_prod += wild ? random() % 400 : receive->rsp_prod != receive->req_prod;
+            }
+            if (kernel.has_port(backend.port))
+                kernel.send_event(backend.port);
+            kernel.run();
+            if (target.complaint())
+                break; // the pages are not the backend's for long
+        }
+        for (const Packet& packet : received)
+            EXPECT_LE(packet.size(), longest_packet);
+        delivered += static_cast<unsigned>(received.size());
+        broken += target.complaint() != nullptr;
+        received.clear();
+        target.close();
+        device.back_state(6);
+        EXPECT_TRUE(target.is_closed());
+        EXPECT_EQ(kernel.grants_in_use(), 0u);
+    }
+    EXPECT_GT(broken, 20u); // so that the test tries both
+    EXPECT_GT(delivered, 500u);
 }
 
 TEST(MacAddress, IsReadFromText)

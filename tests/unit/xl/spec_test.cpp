@@ -60,6 +60,19 @@ TEST(DiskSpec, FlagsAndKeysStandAnywhere)
     EXPECT_EQ(disk.number, 51712U);
 }
 
+TEST(DiskSpec, LimitsAreOurOwnKeys)
+{
+    const DiskSpec disk = parse_disk_spec("/a,raw,xvda,max-iops=500,max-rate=10MB/s");
+    EXPECT_EQ(disk.max_iops, 500U);
+    EXPECT_EQ(disk.max_rate->bytes_per_interval, 500000U);
+    EXPECT_EQ(disk.max_rate->interval_microseconds, 50000U);
+    for (const char* wrong : {"/a,raw,xvda,max-iops=0", "/a,raw,xvda,max-iops=some", "/a,raw,xvda,max-iops=100000001"})
+        EXPECT_THAT(complaint(parse_disk_spec, wrong), HasSubstr("expected a number from 1 to 100000000"));
+    for (const char* wrong : {"/a,raw,xvda,max-rate=10", "/a,raw,xvda,max-rate=1b/s"})
+        EXPECT_THAT(complaint(parse_disk_spec, wrong), HasSubstr("expected one like 10MB/s"));
+    EXPECT_THAT(complaint(parse_disk_spec, "/a,raw,xvda,max-iops=5,max-iops=5"), HasSubstr("given twice"));
+}
+
 TEST(DiskSpec, TargetByNameTakesTheRest)
 {
     EXPECT_EQ(parse_disk_spec("vdev=xvda,target=/a, b,c=d ").target, "/a, b,c=d ");
@@ -111,7 +124,7 @@ TEST(VifSpec, KeysAreRead)
 {
     const VifSpec vif =
         parse_vif_spec("mac=00:16:3E:00:00:0a,bridge=xenbr1, vifname=eth-demo,rate=10Mb/s,mtu=9000,devid=3,ip=10.0.0.2,"
-                       "script=vif-bridge,type=vif,untrusted");
+                       "script=vif-bridge,type=vif,untrusted,mac-filter");
     EXPECT_EQ(text_of(*vif.mac), "00:16:3e:00:00:0a");
     EXPECT_EQ(vif.bridge, "xenbr1");
     EXPECT_EQ(vif.name, "eth-demo");
@@ -120,6 +133,8 @@ TEST(VifSpec, KeysAreRead)
     EXPECT_EQ(vif.ip, "10.0.0.2");
     EXPECT_EQ(vif.script, "vif-bridge");
     EXPECT_FALSE(vif.trusted);
+    EXPECT_TRUE(vif.mac_filter);
+    EXPECT_FALSE(parse_vif_spec("mac-filter,no-mac-filter").mac_filter);
     EXPECT_FALSE(parse_vif_spec("").mac);
 }
 

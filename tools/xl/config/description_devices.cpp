@@ -143,6 +143,8 @@ Parameters vif_parameters(const Reader& reader, const Item& item)
         const auto pair = key_and_value(word);
         if (word == "trusted" || word == "untrusted")
             parameters["trusted"] = word == "trusted" ? "True" : "False";
+        else if (word == "mac-filter" || word == "no-mac-filter")
+            parameters["mac-filter"] = word == "mac-filter" ? "True" : "False";
         else if (!pair || !is_vif_key(pair->first))
             reader.complain(item.where, fmt::format("unknown interface parameter '{}'", word));
         else if (pair->first == "type" && pair->second != "vif" && pair->second != "ioemu")
@@ -206,6 +208,7 @@ Json vif(const Reader& reader, const Defaults& defaults, const Item& item, std::
     for (std::string_view field : colo_fields)
         copy(field, field);
     copy("trusted", "trusted");
+    copy("mac-filter", "mac_filter");
     return json;
 }
 

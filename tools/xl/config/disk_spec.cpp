@@ -38,6 +38,8 @@ private:
     void set_access(const Parameter& p);
     void set_devtype(const Parameter& p);
     void set_colo_port(const Parameter& p);
+    void set_max_iops(const Parameter& p);
+    void set_max_rate(const Parameter& p);
 
     ParameterReader reader_;
     DiskSpec disk_;
@@ -137,6 +139,27 @@ void DiskParser::set_colo_port(const Parameter& p)
         throw SpecError(p.offset, fmt::format("'{}' is no port; expected a number", p.value));
 }
 
+void DiskParser::set_max_iops(const Parameter& p)
+{
+    constexpr std::uint32_t most = 100'000'000;
+    const auto value = whole_number(p.value);
+    if (!value || *value == 0 || *value > most)
+        throw SpecError(p.offset, fmt::format("'{}' is no max-iops; expected a number from 1 to {}", p.value, most));
+    if (disk_.max_iops)
+        throw SpecError(p.offset, "the disk's max-iops is given twice");
+    disk_.max_iops = static_cast<std::uint32_t>(*value);
+}
+
+void DiskParser::set_max_rate(const Parameter& p)
+{
+    const auto rate = parse_rate(p.value);
+    if (!rate || rate->bytes_per_interval == 0)
+        throw SpecError(p.offset, fmt::format("'{}' is no max-rate; expected one like 10MB/s", p.value));
+    if (disk_.max_rate)
+        throw SpecError(p.offset, "the disk's max-rate is given twice");
+    disk_.max_rate = rate;
+}
+
 bool DiskParser::flag(std::string_view name)
 {
     if (name == "cdrom")
@@ -190,10 +213,10 @@ void DiskParser::positional(const Parameter& bare)
 
 void DiskParser::parameter(const Parameter& p)
 {
-    static const std::map<std::string_view, Setter> setters{{"format", &DiskParser::set_format},
-                                                            {"access", &DiskParser::set_access},
-                                                            {"devtype", &DiskParser::set_devtype},
-                                                            {"colo-port", &DiskParser::set_colo_port}};
+    static const std::map<std::string_view, Setter> setters{
+        {"format", &DiskParser::set_format},     {"access", &DiskParser::set_access},
+        {"devtype", &DiskParser::set_devtype},   {"colo-port", &DiskParser::set_colo_port},
+        {"max-iops", &DiskParser::set_max_iops}, {"max-rate", &DiskParser::set_max_rate}};
     const std::pair<const char*, std::optional<std::string>&> texts[] = {
         {"vdev", vdev_},
         {"backend", backend_domain_},
@@ -218,7 +241,8 @@ void DiskParser::parameter(const Parameter& p)
     if (p.key == "specification")
         return choose(p, "specification", disk_.specification, {"xen", "virtio"});
     throw SpecError(p.offset, fmt::format("unknown disk parameter '{}'; expected target, format, vdev, access, "
-                                          "devtype, backend, backendtype, specification, script or a flag",
+                                          "devtype, backend, backendtype, specification, script, max-iops, max-rate "
+                                          "or a flag",
                                           p.key));
 }
 
@@ -399,6 +423,12 @@ Json to_json(const DiskSpec& disk)
         json["direct_io_safe"] = true;
     set(json, "discard_enable", disk.discard);
     set(json, "specification", disk.specification);
+    if (disk.max_iops)
+        json["max_iops"] = *disk.max_iops;
+    if (disk.max_rate) {
+        json["max_rate_bytes_per_interval"] = disk.max_rate->bytes_per_interval;
+        json["max_rate_interval_usecs"] = disk.max_rate->interval_microseconds;
+    }
     set(json, "colo_enable", disk.colo);
     set(json, "colo_host", disk.colo_host);
     if (disk.colo_port != 0)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tools/xl/config/json.hpp"
+#include "tools/xl/config/rate.hpp"
 #include "tools/xl/config/spec.hpp"
 
 #include <cstdint>
@@ -25,6 +26,9 @@ struct DiskSpec {
     std::string backend_type;   ///< empty to let xl choose
     std::string specification;
     std::string script;
+    // Keys of ours: what the guest may have of the disk.
+    std::optional<std::uint32_t> max_iops; ///< requests a second
+    std::optional<Rate> max_rate;          ///< bytes read and written
     // COLO, which keeps two guests in step.
     std::optional<bool> colo;
     std::optional<std::string> colo_host;

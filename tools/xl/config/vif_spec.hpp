@@ -1,6 +1,7 @@
 // Network interface specifications, as xl-network-configuration(5) has them: "mac=...,bridge=...".
 #pragma once
 
+#include "tools/xl/config/rate.hpp"
 #include "tools/xl/config/spec.hpp"
 
 #include <array>
@@ -13,12 +14,6 @@ using MacAddress = std::array<std::uint8_t, 6>;
 
 std::optional<MacAddress> parse_mac(std::string_view text);
 std::string text_of(const MacAddress& mac);
-
-/// So many bytes may be sent in each interval.
-struct Rate {
-    std::uint64_t bytes_per_interval;
-    std::uint32_t interval_microseconds;
-};
 
 struct VifSpec {
     std::optional<MacAddress> mac;
@@ -33,12 +28,10 @@ struct VifSpec {
     std::optional<std::uint32_t> devid;
     std::optional<std::uint32_t> mtu;
     bool trusted = true;
+    bool mac_filter = false; ///< a key of ours: frames that the guest sends have its own address as source
 };
 
 /// @throws SpecError
 VifSpec parse_vif_spec(std::string_view spec);
-
-/// "RATE/s" or "RATE/s@INTERVAL", as in "10Mb/s@20ms".
-std::optional<Rate> parse_rate(std::string_view text);
 
 }
