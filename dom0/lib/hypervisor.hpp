@@ -4,6 +4,7 @@
 
 #include "dom0/lib/privcmd.hpp"
 #include "hypervisor/abi/domctl.hpp"
+#include "hypervisor/abi/hypfs.hpp"
 #include "hypervisor/abi/mmu.hpp"
 #include "hypervisor/abi/sysctl.hpp"
 #include "hypervisor/abi/version.hpp"
@@ -29,6 +30,9 @@ public:
     /// The hypervisor's log.
     std::string read_log(ClearLog clear);
     void debug_keys(const std::string& keys);
+    enum class ParameterSet { done, no_hypfs, unknown, refused };
+    /// Sets a parameter of the hypervisor's command line while it runs, by its hypfs.
+    ParameterSet set_parameter(const std::string& name, const std::string& value);
     std::vector<abi::SysctlMeminfo> numa_memory();
     u64 free_bytes();
     struct CpuPool {
@@ -80,6 +84,17 @@ public:
     void set_handle(DomId domain, const abi::DomainHandle& handle);
     void set_time_offset(DomId domain, i64 seconds);
 
+    // Looking into a domain.
+    /// Nothing of a vCPU that was never brought up.
+    std::optional<abi::VcpuGuestContext> vcpu_context(DomId domain, u32 vcpu);
+    /// What each of `frames`, at most 1024, is to `domain`: mfns in, abi::pfinfo_* out; pfinfo_xtab if it is not its
+    /// own.
+    void page_types(DomId domain, std::span<u64> frames);
+    static constexpr u64 m2p_chunk_bytes = u64{2} << 20;
+    /// The first frame, domid_xen's, of each chunk of the M2P that numbers the frames below `end`. A hole repeats the
+    /// chunk before it.
+    std::vector<Mfn> m2p_chunks(u64 end);
+
     // Building a domain.
     void set_vcpu_context(DomId domain, u32 vcpu, const abi::VcpuGuestContext& context);
     void install_hypercall_page(DomId domain, Mfn frame);
@@ -100,6 +115,7 @@ public:
 private:
     void sysctl(abi::Sysctl& operation, const char* name);
     void domctl(abi::Domctl& operation, const char* name);
+    int hypfs(abi::HypfsCmd command, const std::string& path, u64 buffer, u64 size);
     std::string version_text(abi::VersionCmd command, std::size_t size, const char* name);
 
     Privcmd privcmd_;

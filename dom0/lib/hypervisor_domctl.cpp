@@ -1,6 +1,8 @@
 // What is done to a domain: domctl. (hypervisor.hpp)
 #include "dom0/lib/hypervisor_support.hpp"
 
+#include <algorithm>
+
 namespace xylem::dom0 {
 
 using abi::DomctlCmd;
@@ -145,6 +147,30 @@ void Hypervisor::set_time_offset(DomId domain, i64 seconds)
     abi::Domctl operation = new_domctl(DomctlCmd::settimeoffset, domain);
     operation.u.settimeoffset.time_offset_seconds = seconds;
     domctl(operation, "domctl settimeoffset");
+}
+
+std::optional<abi::VcpuGuestContext> Hypervisor::vcpu_context(DomId domain, u32 vcpu)
+{
+    Bounce<abi::VcpuGuestContext> buffer(privcmd_, Elements{1});
+    abi::Domctl operation = new_domctl(DomctlCmd::getvcpucontext, domain);
+    operation.u.vcpucontext = {vcpu, {buffer.address()}};
+    try {
+        domctl(operation, "domctl getvcpucontext");
+    } catch (const HypercallError& error) {
+        if (error.is(std::errc::no_message_available)) // ENODATA
+            return std::nullopt;
+        throw;
+    }
+    return *buffer;
+}
+
+void Hypervisor::page_types(DomId domain, std::span<u64> frames)
+{
+    Bounce<u64> list(privcmd_, std::span<const u64>(frames));
+    abi::Domctl operation = new_domctl(DomctlCmd::getpageframeinfo3, domain);
+    operation.u.getpageframeinfo3 = {frames.size(), {list.address()}};
+    domctl(operation, "domctl getpageframeinfo3");
+    std::copy(list.values().begin(), list.values().end(), frames.begin());
 }
 
 void Hypervisor::set_vcpu_context(DomId domain, u32 vcpu, const abi::VcpuGuestContext& context)

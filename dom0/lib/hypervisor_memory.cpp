@@ -35,6 +35,20 @@ void Hypervisor::set_memory_map(DomId domain, u64 bytes)
     checked(static_cast<int>(result), "memory_op set_memory_map");
 }
 
+std::vector<Mfn> Hypervisor::m2p_chunks(u64 end)
+{
+    const u64 count = (end * sizeof(u64) + m2p_chunk_bytes - 1) / m2p_chunk_bytes;
+    Bounce<u64> list(privcmd_, Elements{count});
+    Bounce<abi::MachphysMfnList> argument(privcmd_, abi::MachphysMfnList{static_cast<u32>(count), {list.address()}, 0});
+    const i64 result = privcmd_.call_long(number_of(HypercallNumber::memory_op),
+                                          static_cast<u64>(abi::MemoryCmd::machphys_mfn_list), argument.address());
+    checked(static_cast<int>(result), "memory_op machphys_mfn_list");
+    std::vector<Mfn> chunks;
+    for (u64 frame : list.values().first(argument->nr_extents))
+        chunks.emplace_back(frame);
+    return chunks;
+}
+
 void Hypervisor::pin_l4(DomId domain, Mfn frame)
 {
     abi::MmuextOp pin{};

@@ -9,6 +9,9 @@ namespace xylem::abi {
 
 inline constexpr HypercallNumber xylem_op_number = HypercallNumber::arch_7;
 
+/// The most vCPUs that a domain has on Xylem; createdomain says no more than EINVAL to more.
+inline constexpr uint32_t most_vcpus_on_xylem = 64;
+
 enum class XylemCmd : uint32_t {
     /// Checks the invariants of the whole machine. Writes a text of at most `size` bytes into `text`, how long the
     /// whole

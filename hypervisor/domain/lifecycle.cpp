@@ -8,6 +8,7 @@
 
 #include "hypervisor/abi/event_channel.hpp"
 #include "hypervisor/abi/sched.hpp"
+#include "hypervisor/abi/xylem.hpp"
 #include "hypervisor/core/irq.hpp"
 #include "hypervisor/core/log.hpp"
 #include "hypervisor/domain/policies.hpp"
@@ -23,6 +24,9 @@
 #include <string.h>
 
 namespace xylem {
+
+static_assert(max_vcpus == abi::most_vcpus_on_xylem);
+
 namespace {
 
 SpinLock list_lock{LockRank::domain_list};

@@ -12,6 +12,7 @@
 #include "hypervisor/hypercall/domctl.hpp"
 #include "hypervisor/hypercall/hypercall.hpp"
 #include "hypervisor/mm/heap.hpp"
+#include "hypervisor/mm/host_memory.hpp"
 #include "hypervisor/sched/sched.hpp"
 
 namespace xylem::hypercall {
@@ -54,7 +55,7 @@ Result<void> physinfo(SysctlCall& call)
     info.max_node_id = 63;
     info.cpu_khz = machine::time_scale().khz;
     info.capabilities = abi::physcap_pv | abi::physcap_gnttab_v1 | abi::physcap_gnttab_v2;
-    info.total_pages = mm::total_frames();
+    info.total_pages = mm::host_ram_pages(); // Xen's count: the hypervisor's own are among them
     info.free_pages = mm::free_frame_count();
     info.outstanding_pages = mm::claimed_frame_count();
     info.max_mfn = machine::max_mfn.value - 1;

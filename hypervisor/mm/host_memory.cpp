@@ -38,6 +38,18 @@ void set_host_memory_map(std::span<const abi::E820Entry> entries)
     }
 }
 
+u64 host_ram_pages()
+{
+    u64 pages = 0;
+    for (const abi::E820Entry& entry : host_memory_map()) {
+        const u64 first = round_up_to_page(entry.addr) >> page_shift;
+        const u64 last = (entry.addr + entry.size) >> page_shift;
+        if (entry.type == static_cast<u32>(abi::E820Type::ram) && first < last)
+            pages += last - first;
+    }
+    return pages;
+}
+
 std::span<const abi::E820Entry> host_memory_map()
 {
     return {kept, kept_entries};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "hypervisor/abi/memory.hpp"
+#include "hypervisor/base/types.hpp"
 
 #include <span>
 
@@ -13,5 +14,7 @@ inline constexpr unsigned max_memory_map_entries = 128;
 /// left to whoever may map I/O memory (option ROMs, BIOS data). Call once the frame table is mapped, before add_ram().
 void set_host_memory_map(std::span<const abi::E820Entry> entries);
 std::span<const abi::E820Entry> host_memory_map();
+/// Whole pages of RAM in it, whoever has them.
+u64 host_ram_pages();
 
 }

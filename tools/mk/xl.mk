@@ -8,8 +8,8 @@ XL := $(XL_CONFIG) $(wildcard tools/xl/*.cpp tools/xl/commands/*.cpp tools/xl/mo
 $(eval $(call program,xl,$(XL),builder dom0 xenstore,-static-pie $(filter-out -lfmt,$(DOM0_BUILDER_LDLIBS))))
 
 # The store's tests talk to a daemon of their own.
-XL_TESTED := $(XL_CONFIG) $(addprefix tools/xl/,bridge.cpp cpu_list.cpp device.cpp device_setup.cpp device_wait.cpp \
-	domain_nodes.cpp paths.cpp record.cpp text.cpp command_table.cpp compatibility.cpp) \
+XL_TESTED := $(XL_CONFIG) $(addprefix tools/xl/,bridge.cpp core_file.cpp cpu_list.cpp device.cpp device_setup.cpp device_wait.cpp \
+	domain_nodes.cpp paths.cpp record.cpp rows.cpp text.cpp command_table.cpp compatibility.cpp) \
 	$(wildcard xenstore/client/*.cpp) xenstore/store/message.cpp xenstore/store/path.cpp xenstore/store/permissions.cpp dom0/lib/fd.cpp
 
 $(eval $(call unit_test,xl,$(wildcard tests/unit/xl/*.cpp) $(XL_TESTED),,-lfmt))

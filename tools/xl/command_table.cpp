@@ -15,6 +15,8 @@ constexpr std::string_view no_sound = "there is no sound backend";
 constexpr std::string_view no_keyboard = "there is no keyboard backend";
 constexpr std::string_view no_vtpm = "there is no TPM backend";
 constexpr std::string_view no_flask = "the hypervisor has no security module: -ENOSYS";
+constexpr std::string_view no_drive =
+    "for HVM guests, as in Xen's xl; a PV guest's disks come and go by block-attach and block-detach";
 constexpr std::string_view one_pool = "the hypervisor has one CPU pool: -EOPNOTSUPP";
 constexpr std::string_view no_saving = "a domain's state cannot be saved yet";
 
@@ -39,11 +41,9 @@ constexpr CommandEntry table[] = {
     {"migrate", not_yet, no_saving},
     {"restore", not_yet, no_saving},
     {"migrate-receive", not_yet, no_saving, "Restore a domain from a saved state"},
-    {"dump-core", not_yet, "the memory of a domain is not written to a file yet", "Core dump a domain"},
-    {"cd-insert", not_yet, "the medium of a drive cannot be changed yet; block-attach brings a disk",
-     "Insert a cdrom into a guest's cd drive"},
-    {"cd-eject", not_yet, "the medium of a drive cannot be changed yet; block-detach takes a disk away",
-     "Eject a cdrom from a guest's cd drive"},
+    {"dump-core", served, ""},
+    {"cd-insert", refused, no_drive},
+    {"cd-eject", refused, no_drive},
     {"mem-max", served, ""},
     {"mem-set", served, ""},
     {"button-press", refused, "a PV guest has no ACPI buttons; xl shutdown asks it",
@@ -63,8 +63,7 @@ constexpr CommandEntry table[] = {
     {"trigger", partly, "a PV guest takes nmi alone"},
     {"sysrq", served, ""},
     {"debug-keys", served, ""},
-    {"set-parameters", not_yet, "the hypervisor's parameters are set on its command line alone: it has no hypfs_op",
-     "Set hypervisor parameters"},
+    {"set-parameters", partly, "on Xen; Xylem's parameters are set on its command line alone: it has no hypfs_op"},
     {"dmesg", served, ""},
     {"top", served, "with xentop's options"},
     {"network-attach", served, ""},

@@ -106,6 +106,7 @@ Creation::~Creation()
 {
     if (done_ || !domain_)
         return;
+    explain("undoing what has been made of domain {}", domain_->value);
     try {
         destroy_domain(session_, *domain_);
     } catch (const std::exception& error) {
@@ -128,9 +129,10 @@ void Creation::complete_config()
 
 void Creation::check_name()
 {
-    if (const auto other = find_by_name(session_, config_.name))
-        fail("there is a domain '{}' already, with id {}", config_.name, other->value);
-    for (const dom0::DomainInfo& info : session_.hypervisor.domains())
+    const std::vector<dom0::DomainInfo> domains = session_.hypervisor.domains();
+    if (const auto other = find_by_name(session_, domains, config_.name))
+        fail("there is a domain '{}' already, with id {}", config_.name, other->domain);
+    for (const dom0::DomainInfo& info : domains)
         if (uuid_text(info.handle) == config_.uuid)
             fail("domain {} has the UUID {} already", info.domain, config_.uuid);
 }
@@ -168,9 +170,14 @@ void Creation::make_domain()
         domain_ = session_.hypervisor.create_domain(wanted);
     } catch (const dom0::HypercallError& error) {
         // It does not say which of its limits was too small.
+        if (config_.max_vcpus > abi::most_vcpus_on_xylem)
+            fail("the hypervisor makes no domain '{}' of {} vCPUs: {}; on Xylem {} are the most", config_.name,
+                 config_.max_vcpus, error.code().message(), abi::most_vcpus_on_xylem);
         fail("the hypervisor makes no domain '{}' of {} vCPUs and {} event channels: {}; try fewer", config_.name,
              config_.max_vcpus, wanted.max_evtchn_port, error.code().message());
     }
+    explain("made domain {}: UUID {}, {} vCPUs, {} event channels", domain_->value, config_.uuid, config_.max_vcpus,
+            wanted.max_evtchn_port);
 
     constexpr u64 slack_kib = 1024; // as libxl leaves, for what a guest takes beside its memory
     session_.hypervisor.set_max_vcpus(*domain_, config_.max_vcpus);
@@ -215,6 +222,10 @@ void Creation::build(const Images& images)
     dom0::builder::LiveTarget target(session_.hypervisor, *domain_);
     rings_.frames = dom0::builder::build(target, images.kernel(), images.layout(), request);
     session_.hypervisor.set_memory_map(*domain_, config_.max_memory_kib << 10);
+    explain("built it: {} MiB, kernel {}, ramdisk {}, command line '{}'", config_.memory_kib >> 10, config_.kernel,
+            config_.ramdisk.empty() ? "none" : config_.ramdisk, config_.command_line);
+    explain("store ring {:#x} at port {}, console ring {:#x} at port {}", rings_.frames.store_ring.value,
+            rings_.store_port.value, rings_.frames.console_ring.value, rings_.console_port.value);
 }
 
 /// All nodes appear at once: whoever watches sees a whole domain.
@@ -230,6 +241,9 @@ void Creation::write_store()
             devices_.push_back(write_vif(store, *domain_, vif));
     });
     session_.store.introduce(*domain_, Gfn(rings_.frames.store_ring.value), rings_.store_port);
+    explain("wrote its nodes to the store, and introduced it there");
+    for (const Device& device : devices_)
+        explain("waiting for the backend of {}, {}", device.describe(), device.backend());
     wait_for_backends(session_.store, devices_);
     save_record(*domain_, config_.uuid, to_json(config_));
     if (!config_.source.empty())
@@ -254,6 +268,7 @@ void Creation::check_command_line()
 DomId Creation::run()
 {
     const InterruptGuard interrupts;
+    explain("making domain '{}'", config_.name);
     complete_config();
     check_name();
     check_cpus();
@@ -261,6 +276,7 @@ DomId Creation::run()
     check_devices();
     const Images images(config_, pages());
     check_memory();
+    explain("its name, lists of processors, devices, images and memory are in order");
     interrupts.check();
     make_domain();
     set_affinity();

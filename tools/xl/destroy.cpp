@@ -2,6 +2,7 @@
 #include "tools/xl/device.hpp"
 #include "tools/xl/domain_nodes.hpp"
 #include "tools/xl/domains.hpp"
+#include "tools/xl/environment.hpp"
 #include "tools/xl/lifecycle.hpp"
 #include "tools/xl/record.hpp"
 
@@ -12,13 +13,18 @@ void destroy_domain(Session& session, DomId domain)
     const auto info = session.hypervisor.domain(domain);
     if (!info)
         return;
+    explain("pausing domain {}", domain.value);
     try {
         session.hypervisor.pause(domain);
     } catch (const dom0::HypercallError&) {
         // It is dying already, and runs no more.
     }
     // Backends let go of its memory first: a domain whose frames are mapped elsewhere stays as a shadow.
-    remove_devices(session.store, devices_of(session.store, domain), Removal::forced);
+    const std::vector<Device> devices = devices_of(session.store, domain);
+    for (const Device& device : devices)
+        explain("having the backend let go of {}, {}", device.describe(), device.backend());
+    remove_devices(session.store, devices, Removal::with_domain);
+    explain("removing its nodes from the store, its records, and itself");
     session.store.transact([&](xenstore::StoreView& store) { remove_domain_nodes(store, domain); });
     remove_record(domain, uuid_text(info->handle));
     try {

@@ -31,7 +31,7 @@ bool begin_removal(xenstore::Client& store, const Device& device, Removal remova
 {
     bool taken_up = false;
     store.transact([&](xenstore::StoreView& in) {
-        if (removal == Removal::forced)
+        if (removal != Removal::polite)
             in.remove_if_exists(device.frontend());
         const auto state = in.find(device.backend() + "/state");
         taken_up = state && *state != state_closed && *state != state_initialising;
@@ -63,10 +63,15 @@ bool wait_until_closed(xenstore::Client& store, const Device& device, Clock::tim
     return closed;
 }
 
-void remove_nodes(xenstore::Client& store, const Device& device)
+void remove_nodes(xenstore::Client& store, const Device& device, Removal removal)
 {
-    for (const std::string& path : {device.backend(), device.frontend(), device.record()})
-        remove_with_empty_parents(store, path);
+    store.transact([&](xenstore::StoreView& in) {
+        remove_with_empty_parents(in, device.backend());
+        if (removal == Removal::with_domain)
+            return;
+        remove_with_empty_parents(in, device.frontend());
+        remove_with_empty_parents(in, device.record());
+    });
 }
 
 }
@@ -89,7 +94,8 @@ std::string Device::record() const
 
 std::string Device::describe() const
 {
-    return fmt::format("{} {} of domain {}", kind == "vbd" ? "disk" : "interface", number, guest.value);
+    const std::string what = kind == "vbd" ? "disk" : kind == "vif" ? "interface" : kind;
+    return fmt::format("{} {} of domain {}", what, number, guest.value);
 }
 
 std::vector<Device> devices_of(xenstore::Client& store, DomId guest)
@@ -114,7 +120,7 @@ void remove_devices(xenstore::Client& store, const std::vector<Device>& devices,
         if (!closed && removal == Removal::polite)
             fail("{} is still in use: the guest did not let go of it within {} s", devices[i].describe(),
                  patience.count());
-        remove_nodes(store, devices[i]);
+        remove_nodes(store, devices[i], removal);
     }
 }
 

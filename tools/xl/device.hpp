@@ -50,8 +50,9 @@ void wait_for_backends(xenstore::Client& store, const std::vector<Device>& devic
 std::vector<Device> devices_of(xenstore::Client& store, DomId guest);
 
 enum class Removal {
-    polite, ///< the guest is asked to let go
-    forced, ///< the guest is not asked: it is paused, or gone
+    polite,      ///< the guest is asked to let go
+    forced,      ///< the guest is not asked: it is paused, or gone
+    with_domain, ///< forced, and the caller removes all nodes of the domain itself
 };
 /// Has the backends let go of the devices and removes their nodes.
 /// @throws Failure  politely asked, a guest did not let go

@@ -21,18 +21,29 @@ std::string name_or_null(Session& session, DomId domain)
     return find_name(session, domain).value_or("(null)");
 }
 
+std::optional<dom0::DomainInfo> find_by_name(Session& session, const std::vector<dom0::DomainInfo>& domains,
+                                             const std::string& name)
+{
+    std::vector<std::string> paths;
+    for (const dom0::DomainInfo& info : domains)
+        paths.push_back(domain_path(id_of(info)) + "/name");
+    const auto names = session.store.find_each(paths);
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end())
+        return std::nullopt;
+    return domains[static_cast<std::size_t>(found - names.begin())];
+}
+
 std::optional<DomId> find_by_name(Session& session, const std::string& name)
 {
-    for (const dom0::DomainInfo& info : session.hypervisor.domains())
-        if (find_name(session, id_of(info)) == name)
-            return id_of(info);
-    return std::nullopt;
+    const auto info = find_by_name(session, session.hypervisor.domains(), name);
+    return info ? std::optional(id_of(*info)) : std::nullopt;
 }
 
 static std::optional<dom0::DomainInfo> find_domain(Session& session, const std::string& name_or_id)
 {
-    if (const auto named = find_by_name(session, name_or_id))
-        return session.hypervisor.domain(*named);
+    if (const auto named = find_by_name(session, session.hypervisor.domains(), name_or_id))
+        return named;
     u16 number = 0;
     const char* end = name_or_id.data() + name_or_id.size();
     const auto [stop, error] = std::from_chars(name_or_id.data(), end, number);

@@ -9,6 +9,9 @@ namespace xylem::xl {
 std::optional<std::string> find_name(Session& session, DomId domain);
 std::string name_or_null(Session& session, DomId domain);
 
+/// The one of `domains` that is called `name`.
+std::optional<dom0::DomainInfo> find_by_name(Session& session, const std::vector<dom0::DomainInfo>& domains,
+                                             const std::string& name);
 /// The domain that is called `name`.
 std::optional<DomId> find_by_name(Session& session, const std::string& name);
 

@@ -8,7 +8,6 @@
 #include "tools/xl/failure.hpp"
 
 #include <algorithm>
-#include <iostream>
 
 namespace {
 
@@ -17,13 +16,40 @@ using namespace xylem::xl;
 constexpr int failed = 1;
 constexpr int misused = 2;
 
-void add_commands(CLI::App& xl)
+/// Which file of commands/ has which commands. To make a command costs as much as some of them do in all, so that only
+/// those of one file are made where it is known by the name.
+struct Group {
+    void (*add)(CLI::App& xl);
+    std::string_view names; ///< between spaces
+};
+constexpr Group groups[] = {
+    {commands::add_create, " create config-update "},
+    {commands::add_listing, " list vm-list claims domid domname uptime "},
+    {commands::add_lifecycle, " destroy pause unpause shutdown reboot console rename "},
+    {commands::add_host, " info dmesg debug-keys set-parameters audit "},
+    {commands::add_vcpu, " vcpu-list vcpu-set vcpu-pin "},
+    {commands::add_memory, " mem-set mem-max "},
+    {commands::add_signals, " sysrq trigger "},
+    {commands::add_core, " dump-core "},
+    {commands::add_block, " block-attach block-detach block-list cd-insert cd-eject "},
+    {commands::add_network, " network-attach network-detach network-list "},
+    {commands::add_scheduling, " sched-credit sched-credit2 sched-rtds cpupool-list "},
+    {commands::add_monitoring, " top metrics explain "},
+    {commands::add_unserved, ""},
+};
+
+void add_commands(CLI::App& xl, const std::string& wanted)
+{
+    for (const Group& group : groups)
+        if (group.names.find(" " + wanted + " ") != std::string_view::npos)
+            return group.add(xl);
+    for (const Group& group : groups)
+        group.add(xl);
+}
+
+void add_global_options(CLI::App& xl)
 {
     xl.require_subcommand(1);
-    for (auto add : {commands::add_create, commands::add_listing, commands::add_lifecycle, commands::add_host,
-                     commands::add_vcpu, commands::add_memory, commands::add_signals, commands::add_block,
-                     commands::add_network, commands::add_scheduling, commands::add_monitoring, commands::add_unserved})
-        add(xl);
     xl.add_flag_callback(
           "-v", [] { verbose = true; }, "say what is done")
         ->trigger_on_parse();
@@ -52,35 +78,38 @@ void check_command(const CLI::App& xl, const std::string& word)
         fail("there is no command '{}'; xl help lists them", word);
 }
 
-/// "help" and "help CMD" are "--help" and "CMD --help"; a command may be cut short.
-std::vector<std::string> arranged(const CLI::App& xl, std::vector<std::string> words)
+auto first_command(std::vector<std::string>& words)
 {
-    const auto command =
-        std::find_if(words.begin(), words.end(), [](const std::string& word) { return word[0] != '-'; });
-    if (command == words.end())
-        return words;
-    if (*command == "help") {
+    return std::find_if(words.begin(), words.end(), [](const std::string& word) { return word[0] != '-'; });
+}
+
+/// "help" and "help CMD" are "--help" and "CMD --help".
+void turn_help_around(std::vector<std::string>& words)
+{
+    if (const auto command = first_command(words); command != words.end() && *command == "help") {
         words.erase(command);
         words.push_back("--help");
-        return arranged(xl, words);
     }
-    *command = complete(xl, *command);
-    check_command(xl, *command);
-    return words;
 }
 
 int run(int count, char** arguments)
 {
     CLI::App xl("Domains at the command line: create, list and end them, and look after their devices.", "xl");
-    add_commands(xl);
     std::vector<std::string> words(arguments + 1, arguments + count);
     std::erase(words, std::string());
+    turn_help_around(words);
+    const auto command = first_command(words);
+    add_global_options(xl);
+    add_commands(xl, command == words.end() ? "" : *command);
+    if (words.empty()) {
+        fmt::print("{}", xl.help());
+        return failed;
+    }
+    if (command != words.end()) { // it may be cut short
+        *command = complete(xl, *command);
+        check_command(xl, *command);
+    }
     try {
-        if (words.empty()) {
-            std::cout << xl.help();
-            return failed;
-        }
-        words = arranged(xl, std::move(words));
         std::reverse(words.begin(), words.end()); // as CLI11 wants them
         xl.parse(words);
         return 0;
@@ -96,7 +125,7 @@ int main(int count, char** arguments)
     try {
         return run(count, arguments);
     } catch (const std::exception& error) {
-        std::cerr << fmt::format("xl: {}\n", error.what()); // in one piece, beside others' words
+        fmt::print(stderr, "xl: {}\n", error.what());
         return failed;
     }
 }

@@ -1,6 +1,7 @@
 // See monitor.hpp.
 #include "tools/xl/monitor.hpp"
 
+#include "tools/xl/core_dump.hpp"
 #include "tools/xl/domains.hpp"
 #include "tools/xl/environment.hpp"
 #include "tools/xl/failure.hpp"
@@ -18,7 +19,6 @@
 #include <ctime>
 #include <fcntl.h>
 #include <filesystem>
-#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
@@ -156,6 +156,19 @@ void note_end(DomId domain, std::string_view action)
         log("no account of domain {} is kept: {}", domain.value, error);
 }
 
+/// Without a core the rest of what was configured follows all the same, as Xen's xl has it.
+void dump_crashed(Session& session, DomId domain, const std::string& name)
+{
+    const std::filesystem::path path = crash_core_path(name);
+    try {
+        std::filesystem::create_directories(path.parent_path());
+        dump_core(session, domain, path.string());
+        log("the core of domain {} is in {}", domain.value, path.string());
+    } catch (const std::exception& error) {
+        log("there is no core of domain {}: {}", domain.value, error.what());
+    }
+}
+
 /// @return the domain to watch over next, if there is one
 std::optional<DomId> act(DomId domain, const config::DomainConfig& config, ShutdownAction action)
 {
@@ -168,13 +181,13 @@ std::optional<DomId> act(DomId domain, const config::DomainConfig& config, Shutd
         destroy_domain(session, domain);
         return std::nullopt;
     case ShutdownAction::coredump_destroy:
-        log("no core is dumped of domain {}: that is not served yet", domain.value);
+        dump_crashed(session, domain, config.name);
         [[fallthrough]];
     case ShutdownAction::destroy:
         destroy_domain(session, domain);
         return std::nullopt;
     case ShutdownAction::coredump_restart:
-        log("no core is dumped of domain {}: that is not served yet", domain.value);
+        dump_crashed(session, domain, config.name);
         [[fallthrough]];
     case ShutdownAction::restart:
         destroy_domain(session, domain);
@@ -188,15 +201,27 @@ std::optional<DomId> act(DomId domain, const config::DomainConfig& config, Shutd
 
 }
 
+static std::string log_path(const std::string& name)
+{
+    return "/var/log/xen/xl-" + name + ".log";
+}
+
 dom0::Fd open_monitor_log(const std::string& name)
 {
-    const std::filesystem::path path = "/var/log/xen/xl-" + name + ".log";
+    const std::filesystem::path path = log_path(name);
     std::error_code ignored; // the open tells what matters
     std::filesystem::create_directories(path.parent_path(), ignored);
     dom0::Fd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
     if (!fd)
         fail("cannot open the log {}: {}", path.string(), std::strerror(errno));
     return fd;
+}
+
+void drop_empty_log(const std::string& name)
+{
+    std::error_code none;
+    if (std::filesystem::file_size(log_path(name), none) == 0 && !none)
+        std::filesystem::remove(log_path(name), none);
 }
 
 void monitor(DomId first, const config::DomainConfig& first_config)
@@ -224,12 +249,10 @@ void monitor(DomId first, const config::DomainConfig& first_config)
     log("nothing is left to do");
 }
 
-/// In the child: a session of our own, no terminal, no file of the parent's.
-static void run_detached(DomId domain, const config::DomainConfig& config, int log_fd)
+/// In the child, which is init's as soon as xl has ended: a session of our own, no terminal, no file of the parent's.
+[[noreturn]] static void run_detached(DomId domain, const config::DomainConfig& config, int log_fd)
 {
     setsid();
-    if (fork() != 0)
-        _exit(0); // so that the monitor is no session leader, and init's child
     const int null = open("/dev/null", O_RDONLY);
     dup2(null, STDIN_FILENO);
     dup2(log_fd, STDOUT_FILENO);
@@ -246,6 +269,7 @@ static void run_detached(DomId domain, const config::DomainConfig& config, int l
     _exit(0);
 }
 
+/// One fork, since each copies our page tables. Nobody waits for the child.
 void start_monitor(DomId domain, const config::DomainConfig& config, dom0::Fd log_fd)
 {
     std::fflush(nullptr);
@@ -254,7 +278,7 @@ void start_monitor(DomId domain, const config::DomainConfig& config, dom0::Fd lo
         dom0::throw_errno("cannot start the domain's monitor");
     if (child == 0)
         run_detached(domain, config, log_fd.get());
-    waitpid(child, nullptr, 0);
+    explain("process {} waits for the end of domain {}, and writes to {}", child, domain.value, log_path(config.name));
 }
 
 }

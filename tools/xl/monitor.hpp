@@ -10,6 +10,8 @@ namespace xylem::xl {
 /// The log of the monitors of a domain of that name: /var/log/xen/xl-NAME.log.
 /// @throws Failure  it cannot be opened
 dom0::Fd open_monitor_log(const std::string& name);
+/// Removes it if no monitor has written to it: the domain was not made.
+void drop_empty_log(const std::string& name);
 
 /// Watches over `domain` until nothing is left to do for it.
 void monitor(DomId domain, const config::DomainConfig& config);

@@ -14,12 +14,9 @@ static bool is_kept(const std::string& path)
 void remove_with_empty_parents(xenstore::StoreView& store, const std::string& path)
 {
     store.remove_if_exists(path);
-    for (std::string parent = path.substr(0, path.rfind('/')); !is_kept(parent) && store.find(parent);
-         parent = parent.substr(0, parent.rfind('/'))) {
-        if (!store.list_if_exists(parent).empty())
-            return;
+    for (std::string parent = path.substr(0, path.rfind('/')); !is_kept(parent) && store.list_if_exists(parent).empty();
+         parent = parent.substr(0, parent.rfind('/')))
         store.remove_if_exists(parent);
-    }
 }
 
 }

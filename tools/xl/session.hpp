@@ -7,6 +7,8 @@
 namespace xylem::xl {
 
 struct Session {
+    Session() { store.batch_changes(); }
+
     dom0::Hypervisor hypervisor;
     xenstore::Client store;
 };

@@ -29,6 +29,15 @@ std::string text_of(const dom0::CpuMap& map)
     return text.empty() ? "none" : text;
 }
 
+std::vector<u64> numbers_of(const dom0::CpuMap& map)
+{
+    std::vector<u64> numbers;
+    for (std::size_t cpu = 0; cpu < map.size(); ++cpu)
+        if (map[cpu])
+            numbers.push_back(cpu);
+    return numbers;
+}
+
 std::string_view name_of(abi::SchedulerId scheduler)
 {
     switch (scheduler) {

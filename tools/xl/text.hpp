@@ -9,6 +9,8 @@ namespace xylem::xl {
 
 /// "0-3,5", or "all" or "none".
 std::string text_of(const dom0::CpuMap& map);
+/// {0, 1, 2, 3, 5}
+std::vector<u64> numbers_of(const dom0::CpuMap& map);
 
 /// KiB of an amount in MiB, "256", or with a unit: 256m, 1g, 262144k, 268435456b.
 /// @throws Failure

@@ -1,11 +1,13 @@
 // See client.hpp. Here: the connection.
 #include "xenstore/client/client.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
+#include <utility>
 
 namespace xylem::xenstore {
 
@@ -15,6 +17,10 @@ namespace {
 {
     throw StoreError(Error::IoError, std::string("xenstored is gone: ") + what);
 }
+
+/// Few enough that neither their bytes nor those of the replies fill a socket: the daemon never waits for us to read
+/// while we wait for it.
+constexpr std::size_t most_on_a_socket = 24;
 
 std::string zero_terminated(std::string_view text)
 {
@@ -47,8 +53,10 @@ Client::Client() : StoreView(*this, 0)
 {
     const std::string socket = socket_path();
     fd_ = connect_to_socket(socket);
-    if (fd_ >= 0)
-        return;
+    if (fd_ >= 0) {
+        most_together_ = most_on_a_socket;
+        return; // the kernel's devices below take one request at a time
+    }
     std::string tried = "no xenstored answers: " + socket + ": " + std::strerror(errno);
     for (const char* device : {"/dev/xen/xenbus", "/proc/xen/xenbus"}) {
         fd_ = open(device, O_RDWR | O_CLOEXEC);
@@ -59,7 +67,8 @@ Client::Client() : StoreView(*this, 0)
     throw StoreError(Error::NoEntry, tried);
 }
 
-Client::Client(const std::string& path) : StoreView(*this, 0), fd_(connect_to_socket(path))
+Client::Client(const std::string& path)
+    : StoreView(*this, 0), fd_(connect_to_socket(path)), most_together_(most_on_a_socket)
 {
     if (fd_ < 0)
         throw StoreError(Error::NoEntry, "no xenstored answers: " + path + ": " + std::strerror(errno));
@@ -69,6 +78,12 @@ Client::~Client()
 {
     if (fd_ >= 0)
         close(fd_);
+}
+
+void Client::throw_refused(XsMessageType type, std::string_view subject, Error error)
+{
+    throw StoreError(error,
+                     "xenstore: " + std::string(name_of(type)) + " " + std::string(subject) + ": " + what_of(error));
 }
 
 void Client::send(std::string_view bytes)
@@ -123,27 +138,77 @@ std::optional<Message> Client::take_reply(u32 req_id)
     return std::nullopt;
 }
 
-Result<std::string> Client::try_request(XsMessageType type, u32 transaction, std::string payload)
+std::optional<Message> Client::receive_reply(u32 id)
 {
-    if (payload.size() > abi::io::xenstore_payload_max)
-        return Error::TooBig; // the daemon would close the connection
-    const u32 id = next_request_++;
-    send(encode({type, id, transaction, std::move(payload)}));
     std::optional<Message> reply;
     while (!(reply = take_reply(id)))
         receive(Wait::yes);
-    if (reply->type == XsMessageType::error)
-        return error_of(reply->payload.c_str()).value_or(Error::IoError);
-    return std::move(reply->payload);
+    return reply;
+}
+
+std::vector<Result<std::string>> Client::exchange(std::span<const Request> requests)
+{
+    std::vector<Result<std::string>> replies;
+    while (replies.size() < requests.size()) {
+        const auto batch =
+            requests.subspan(replies.size()).first(std::min(most_together_, requests.size() - replies.size()));
+        std::string bytes;
+        for (std::size_t i = 0; i < batch.size(); ++i)
+            bytes +=
+                encode({batch[i].type, next_request_ + static_cast<u32>(i), batch[i].transaction, batch[i].payload});
+        send(bytes);
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            Message reply = *receive_reply(next_request_++);
+            if (reply.type == XsMessageType::error)
+                replies.emplace_back(error_of(reply.payload.c_str()).value_or(Error::IoError));
+            else
+                replies.emplace_back(std::move(reply.payload));
+        }
+    }
+    return replies;
+}
+
+Result<std::string> Client::try_request(XsMessageType type, u32 transaction, std::string payload)
+{
+    settle();
+    if (payload.size() > abi::io::xenstore_payload_max)
+        return Error::TooBig; // the daemon would close the connection
+    const Request only{type, transaction, std::move(payload), {}};
+    return std::move(exchange({&only, 1}).front());
 }
 
 std::string Client::request(XsMessageType type, u32 transaction, std::string payload, std::string_view subject)
 {
     Result<std::string> reply = try_request(type, transaction, std::move(payload));
     if (!reply.ok())
-        throw StoreError(reply.error(), "xenstore: " + std::string(name_of(type)) + " " + std::string(subject) + ": " +
-                                            what_of(reply.error()));
+        throw_refused(type, subject, reply.error());
     return reply.take();
+}
+
+void Client::post(Request request, Missing missing)
+{
+    if (request.payload.size() > abi::io::xenstore_payload_max)
+        throw_refused(request.type, request.subject, Error::TooBig);
+    const bool waits = batches_ && request.transaction != 0;
+    posted_.push_back({std::move(request), missing});
+    if (!waits)
+        settle();
+}
+
+void Client::settle()
+{
+    if (posted_.empty())
+        return;
+    std::vector<Request> requests;
+    for (Posted& posted : posted_)
+        requests.push_back(std::move(posted.request));
+    const std::vector<Posted> posted = std::exchange(posted_, {});
+    const std::vector<Result<std::string>> replies = exchange(requests);
+    for (std::size_t i = 0; i < replies.size(); ++i) {
+        const bool is_fine = posted[i].missing == Missing::is_fine && replies[i] == Error::NoEntry;
+        if (!replies[i].ok() && !is_fine)
+            throw_refused(requests[i].type, requests[i].subject, replies[i].error());
+    }
 }
 
 void Client::watch(std::string_view path, std::string_view token)

@@ -8,6 +8,10 @@
 //     nothing
 //
 // A failed request throws StoreError, whose what() names the operation and the path. One thread at a time.
+//
+// Each trip to the daemon costs more than what it does there. Who calls batch_changes() has what changes nodes in a
+// transaction sent together: a refusal is thrown by a later call in the same transaction then, at the latest by its
+// commit.
 #pragma once
 
 #include "hypervisor/base/types.hpp"
@@ -46,6 +50,8 @@ public:
     std::string read(std::string_view path);
     /// Nothing if there is no such node.
     std::optional<std::string> find(std::string_view path);
+    /// The same of each path, in few trips.
+    std::vector<std::optional<std::string>> find_each(std::span<const std::string> paths);
     void write(std::string_view path, std::string_view value);
     void make(std::string_view path);
     /// Removes what lies below, too. A node that is missing already is no error; a missing parent is.
@@ -111,6 +117,7 @@ public:
     std::optional<WatchEvent> wait_for_event(std::chrono::milliseconds timeout);
     /// Readable when there may be an event.
     int fd() const { return fd_; }
+    void batch_changes() { batches_ = true; }
 
     void introduce(DomId domain, Gfn ring, Port port);
     void release(DomId domain);
@@ -125,17 +132,44 @@ private:
     friend class StoreView;
     friend class StoreTransaction;
 
-    /// @return the reply's payload. @throws StoreError  with `subject` and what the daemon says
+    struct Request {
+        XsMessageType type;
+        u32 transaction;
+        std::string payload;
+        std::string subject; ///< what an error names
+    };
+    /// What an answer that there is no such node means.
+    enum class Missing { is_refused, is_fine };
+
+    /// @return the reply's payload. @throws StoreError  with the subject and what the daemon says
     std::string request(XsMessageType type, u32 transaction, std::string payload, std::string_view subject);
     /// The same, telling an error in place of throwing it; loss of the daemon still throws.
     Result<std::string> try_request(XsMessageType type, u32 transaction, std::string payload);
+    [[noreturn]] static void throw_refused(XsMessageType type, std::string_view subject, Error error);
+    /// A request whose reply says nothing: sent with others if it belongs to a transaction and may wait, else at once.
+    void post(Request request, Missing missing = Missing::is_refused);
+    /// Sends what has been posted. @throws StoreError  for the first that was refused
+    void settle();
+    /// Forgets what has been posted: its transaction ends in nothing.
+    void drop_posted() { posted_.clear(); }
+    /// Sends them together as far as the connection allows. @return the replies in their order
+    std::vector<Result<std::string>> exchange(std::span<const Request> requests);
+    std::optional<Message> receive_reply(u32 id);
     void send(std::string_view bytes);
     enum class Wait { no, yes };
     /// @return whether anything came
     bool receive(Wait wait);
     std::optional<Message> take_reply(u32 req_id);
 
+    struct Posted {
+        Request request;
+        Missing missing;
+    };
+
     int fd_ = -1;
+    std::size_t most_together_ = 1; ///< requests sent before a reply is awaited
+    bool batches_ = false;
+    std::vector<Posted> posted_;
     Assembler assembler_;
     std::deque<WatchEvent> events_;
     std::deque<Message> replies_;

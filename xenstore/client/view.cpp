@@ -36,29 +36,39 @@ std::optional<std::string> StoreView::find(std::string_view path)
     }
 }
 
+std::vector<std::optional<std::string>> StoreView::find_each(std::span<const std::string> paths)
+{
+    client_.settle();
+    std::vector<Client::Request> requests;
+    for (const std::string& path : paths)
+        requests.push_back({XsMessageType::read, transaction_, zero_terminated(path), path});
+    std::vector<std::optional<std::string>> values;
+    for (Result<std::string>& reply : client_.exchange(requests)) {
+        if (!reply.ok() && !(reply == Error::NoEntry))
+            Client::throw_refused(XsMessageType::read, paths[values.size()], reply.error());
+        values.push_back(reply.ok() ? std::optional(reply.take()) : std::nullopt);
+    }
+    return values;
+}
+
 void StoreView::write(std::string_view path, std::string_view value)
 {
-    client_.request(XsMessageType::write, transaction_, zero_terminated(path) + std::string(value), path);
+    client_.post({XsMessageType::write, transaction_, zero_terminated(path) + std::string(value), std::string(path)});
 }
 
 void StoreView::make(std::string_view path)
 {
-    client_.request(XsMessageType::mkdir, transaction_, zero_terminated(path), path);
+    client_.post({XsMessageType::mkdir, transaction_, zero_terminated(path), std::string(path)});
 }
 
 void StoreView::remove(std::string_view path)
 {
-    client_.request(XsMessageType::rm, transaction_, zero_terminated(path), path);
+    client_.post({XsMessageType::rm, transaction_, zero_terminated(path), std::string(path)});
 }
 
 void StoreView::remove_if_exists(std::string_view path)
 {
-    try {
-        remove(path);
-    } catch (const StoreError& error) {
-        if (!error.is(Error::NoEntry))
-            throw;
-    }
+    client_.post({XsMessageType::rm, transaction_, zero_terminated(path), std::string(path)}, Client::Missing::is_fine);
 }
 
 /// A listing that does not fit one reply comes in parts, each with the directory's generation: if that changes between
@@ -121,7 +131,7 @@ void StoreView::set_permissions(std::string_view path, std::span<const Permissio
     std::string payload = zero_terminated(path);
     for (const Permission& permission : permissions)
         payload += zero_terminated(to_text(permission));
-    client_.request(XsMessageType::set_perms, transaction_, payload, path);
+    client_.post({XsMessageType::set_perms, transaction_, payload, std::string(path)});
 }
 
 StoreTransaction::StoreTransaction(Client& client) : StoreView(client, 0)
@@ -136,6 +146,7 @@ StoreTransaction::StoreTransaction(Client& client) : StoreView(client, 0)
 
 StoreTransaction::~StoreTransaction()
 {
+    client_.drop_posted();
     try {
         if (is_open_)
             (void)client_.try_request(XsMessageType::transaction_end, transaction_, zero_terminated("F"));
@@ -146,6 +157,7 @@ StoreTransaction::~StoreTransaction()
 
 bool StoreTransaction::commit()
 {
+    client_.settle();
     is_open_ = false;
     Result<std::string> reply = client_.try_request(XsMessageType::transaction_end, transaction_, zero_terminated("T"));
     if (reply.ok())

@@ -3,6 +3,7 @@
 #include "hypervisor/abi/platform.hpp"
 #include "hypervisor/abi/sysctl.hpp"
 #include "hypervisor/mm/heap.hpp"
+#include "hypervisor/mm/host_memory.hpp"
 #include "tests/unit/domains/tools.hpp"
 
 #include <vector>
@@ -39,10 +40,13 @@ TEST_F(Sysctls, TheOrderOfErrorsIsVersionPrivilegeOperation)
 TEST_F(Sysctls, TheMachineIsDescribed)
 {
     session.machine.set_cpu_count(2);
+    const abi::E820Entry memory[] = {{0, 0x9fc00, u32(abi::E820Type::ram)},
+                                     {0x9fc00, 0x400, u32(abi::E820Type::reserved)}};
+    mm::set_host_memory_map(memory);
     ASSERT_EQ(sysctl(SysctlCmd::physinfo), 0);
     EXPECT_EQ(request.u.physinfo.nr_cpus, 2u);
     EXPECT_EQ(request.u.physinfo.free_pages, mm::free_frame_count());
-    EXPECT_EQ(request.u.physinfo.total_pages, mm::total_frames());
+    EXPECT_EQ(request.u.physinfo.total_pages, 0x9fu);
     EXPECT_EQ(request.u.physinfo.max_mfn + 1, machine::max_mfn.value);
     EXPECT_EQ(request.u.physinfo.capabilities, abi::physcap_pv | abi::physcap_gnttab_v1 | abi::physcap_gnttab_v2);
     EXPECT_EQ(sysctl(SysctlCmd::sched_id), 0);

@@ -71,6 +71,7 @@ public:
                 std::this_thread::sleep_for(10ms);
             }
         }
+        store_->batch_changes(); // as xl's Session
     }
     ~StoreTest() override
     {
@@ -134,6 +135,43 @@ private:
     pid_t daemon_ = -1;
     std::unique_ptr<xenstore::Client> store_;
 };
+
+TEST_F(StoreTest, ChangesSentTogetherAreSeenInTheirTransaction)
+{
+    constexpr int many = 100;
+    store().transact([](xenstore::StoreView& in) {
+        in.remove_if_exists("/many/nothing");
+        for (int i = 0; i < many; ++i)
+            in.write(fmt::format("/many/{}", i), std::to_string(i));
+        EXPECT_EQ(in.list("/many").size(), std::size_t{many});
+        in.remove("/many/7");
+    });
+    const auto found = store().find_each(std::vector<std::string>{"/many/6", "/many/7", "/many/99"});
+    EXPECT_THAT(found, testing::ElementsAre("6", std::nullopt, "99"));
+}
+
+TEST_F(StoreTest, ChangeThatIsRefusedEndsItsTransactionInNothing)
+{
+    const auto work = [](xenstore::StoreView& in) {
+        in.write("/before", "1");
+        in.write("/bad//path", "2");
+        in.write("/after", "3");
+    };
+    try {
+        store().transact(work);
+        FAIL() << "nothing was thrown";
+    } catch (const xenstore::StoreError& error) {
+        EXPECT_THAT(error.what(), HasSubstr("/bad//path"));
+    }
+    EXPECT_THROW(store().transact([](xenstore::StoreView& in) {
+        in.write("/before", "1");
+        throw Failure("enough");
+    }),
+                 Failure);
+    EXPECT_EQ(store().find("/before"), std::nullopt);
+    store().write("/later", "4"); // the connection is as good as before
+    EXPECT_EQ(store().find("/later"), "4");
+}
 
 // Values and permissions are those that Debian's xl leaves for the same guest.
 TEST_F(StoreTest, DomainHasItsNodes)

@@ -2,6 +2,7 @@
 #include "tools/xl/failure.hpp"
 #include "tools/xl/lifecycle.hpp"
 #include "tools/xl/record.hpp"
+#include "tools/xl/rows.hpp"
 #include "tools/xl/text.hpp"
 
 #include <gtest/gtest.h>
@@ -24,6 +25,22 @@ TEST(CpuList, IsWrittenAsRanges)
     EXPECT_EQ(text_of(dom0::CpuMap{true, true}), "all");
     EXPECT_EQ(text_of(dom0::CpuMap{true, true, false, true}), "0-1,3");
     EXPECT_EQ(text_of(dom0::CpuMap{false, false}), "none");
+}
+
+TEST(Rows, AreJsonWithTheirNamesInOrder)
+{
+    const Row row{{"name", std::string("a\"b")},
+                  {"domid", u64{7}},
+                  {"share", 0.5},
+                  {"online", true},
+                  {"cpus", numbers_of({true, false, true})},
+                  {"port", number_or_null("-1")},
+                  {"ring", number_or_null("8")}};
+    EXPECT_EQ(to_json(std::vector<Row>{}), "[\n\n]\n");
+    EXPECT_EQ(nlohmann::ordered_json::parse(to_json(std::vector<Row>{row})).dump(),
+              R"([{"name":"a\"b","domid":7,"share":0.5,"online":true,"cpus":[0,2],"port":null,"ring":8}])");
+    EXPECT_EQ(nlohmann::ordered_json::parse(to_json(Row{{"rows", std::vector<Row>{{{"x", u64{1}}}}}})).dump(),
+              R"({"rows":[{"x":1}]})");
 }
 
 TEST(Memory, AmountsAreInMebibytesOrHaveAUnit)

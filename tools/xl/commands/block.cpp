@@ -1,9 +1,11 @@
-// block-attach, block-detach, block-list.
+// block-attach, block-detach, block-list, cd-insert, cd-eject.
 #include "tools/xl/commands/commands.hpp"
 #include "tools/xl/device.hpp"
 #include "tools/xl/domains.hpp"
 #include "tools/xl/failure.hpp"
+#include "tools/xl/rows.hpp"
 
+#include <array>
 #include <memory>
 
 namespace xylem::xl::commands {
@@ -50,22 +52,65 @@ void detach(const std::string& name, const std::string& vdev, bool force)
     fail("domain '{}' has no disk '{}'", name, vdev);
 }
 
-void list(const std::vector<std::string>& names)
+/// What the guest wrote of its disk, whatever it wrote.
+struct FromGuest {
+    std::string state;
+    std::string event_channel;
+    std::string ring;
+};
+
+FromGuest look_at(xenstore::Client& store, const Device& device)
+{
+    const std::string base = device.frontend();
+    const auto values = store.find_each(std::vector{base + "/state", base + "/event-channel", base + "/ring-ref"});
+    return {values[0].value_or("-1"), values[1].value_or("-1"), values[2].value_or("-1")};
+}
+
+Row row_of(const Device& device, const FromGuest& found)
+{
+    return {{"domid", u64{device.guest.value}},
+            {"vdev", u64{device.number}},
+            {"backend_domid", u64{0}},
+            {"state", number_or_null(found.state)},
+            {"event_channel", number_or_null(found.event_channel)},
+            {"ring_ref", number_or_null(found.ring)},
+            {"backend", device.backend()}};
+}
+
+void list(const std::vector<std::string>& names, bool as_json)
 {
     Session session;
     const std::vector<dom0::DomainInfo> domains = select(session, names);
-    fmt::print("{:<5} {:<3} {:<6} {:<5} {:<6} {:<8} {:<30}\n", "Vdev", "BE", "handle", "state", "evt-ch", "ring-ref",
-               "BE-path");
+    std::vector<Row> rows;
+    if (!as_json)
+        fmt::print("{:<5} {:<3} {:<6} {:<5} {:<6} {:<8} {:<30}\n", "Vdev", "BE", "handle", "state", "evt-ch",
+                   "ring-ref", "BE-path");
     for (const dom0::DomainInfo& info : domains)
         for (const Device& device : devices_of(session.store, id_of(info))) {
             if (device.kind != "vbd")
                 continue;
-            const auto from_guest = [&](const char* node) {
-                return session.store.find(device.frontend() + "/" + node).value_or("-1");
-            };
-            fmt::print("{:<5} {:<3} {:<6} {:<5} {:<6} {:<8} {:<30}\n", device.number, 0, device.guest.value,
-                       from_guest("state"), from_guest("event-channel"), from_guest("ring-ref"), device.backend());
+            const FromGuest found = look_at(session.store, device);
+            if (as_json)
+                rows.push_back(row_of(device, found));
+            else
+                fmt::print("{:<5} {:<3} {:<6} {:<5} {:<6} {:<8} {:<30}\n", device.number, 0, device.guest.value,
+                           found.state, found.event_channel, found.ring, device.backend());
         }
+    if (as_json)
+        fmt::print("{}", to_json(rows));
+}
+
+/// As Xen's xl: a drive whose medium changes is a device model's, which a PV guest has not.
+void change_medium(const std::string& name, const std::string& vdev)
+{
+    if (!config::virtual_device_number(vdev))
+        fail("'{}' is no virtual device; expected one like xvdc", vdev);
+    Session session;
+    resolve_guest(session, name, "change a medium of");
+    fail(
+        "domain '{}' is a PV guest, and only the drive of an HVM guest changes its medium; block-detach takes the disk "
+        "'{}' away, block-attach brings another",
+        name, vdev);
 }
 
 }
@@ -91,7 +136,18 @@ void add_block(CLI::App& xl)
     auto names = std::make_shared<std::vector<std::string>>();
     command = xl.add_subcommand("block-list", "List virtual block devices for a domain");
     command->add_option("domain", *names, "names or ids")->required();
-    command->callback([names] { list(*names); });
+    auto as_json = std::make_shared<bool>(false);
+    add_json_flag(command, *as_json);
+    command->callback([=] { list(*names, *as_json); });
+
+    auto drive = std::make_shared<std::array<std::string, 3>>();
+    command = add_domain_command(xl, "cd-insert", "Insert a cdrom into a guest's cd drive", (*drive)[0]);
+    command->add_option("vdev", (*drive)[1], "the drive")->required();
+    command->add_option("target", (*drive)[2], "the medium's image")->required();
+    command->callback([drive] { change_medium((*drive)[0], (*drive)[1]); });
+    command = add_domain_command(xl, "cd-eject", "Eject a cdrom from a guest's cd drive", (*drive)[0]);
+    command->add_option("vdev", (*drive)[1], "the drive")->required();
+    command->callback([drive] { change_medium((*drive)[0], (*drive)[1]); });
 }
 
 }

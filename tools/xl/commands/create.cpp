@@ -111,17 +111,21 @@ void create(const CreateArguments& arguments)
     dom0::Fd log = detached ? open_monitor_log(config.name) : dom0::Fd();
     Session session;
     DomId domain;
-    {
+    try {
         const CreationLock lock;
-        explain("making domain '{}' of kernel {}", config.name, config.kernel);
         domain = create_domain(session, config);
-        explain("domain '{}' has id {}", config.name, domain.value);
+    } catch (const std::exception&) {
+        if (detached)
+            drop_empty_log(config.name);
+        throw;
     }
     if (detached)
         start_monitor(domain, config, std::move(log));
     const auto start = [&] {
-        if (!arguments.paused)
-            session.hypervisor.unpause(domain);
+        if (arguments.paused)
+            return;
+        explain("starting domain {}", domain.value);
+        session.hypervisor.unpause(domain);
     };
     if (arguments.console)
         attach_console(session, domain, start);

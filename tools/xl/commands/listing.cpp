@@ -4,6 +4,7 @@
 #include "tools/xl/failure.hpp"
 #include "tools/xl/paths.hpp"
 #include "tools/xl/record.hpp"
+#include "tools/xl/rows.hpp"
 
 #include "hypervisor/abi/sched.hpp"
 
@@ -113,15 +114,48 @@ void list(const ListArguments& arguments)
         print_row(session, arguments, info);
 }
 
-void vm_list()
+/// What is claimed of the machine's memory, and not yet had.
+std::vector<Row> claims_of(Session& session)
+{
+    std::vector<Row> rows;
+    for (const dom0::DomainInfo& info : session.hypervisor.domains())
+        rows.push_back({{"name", name_or_null(session, id_of(info))},
+                        {"domid", u64{info.domain}},
+                        {"memory_kib", (info.tot_pages + info.outstanding_pages) * 4},
+                        {"claimed_kib", info.outstanding_pages * 4}});
+    return rows;
+}
+
+void claims(bool as_json)
+{
+    if (as_json) {
+        Session session;
+        fmt::print("{}", to_json(claims_of(session)));
+        return;
+    }
+    ListArguments all;
+    all.claims = true;
+    list(all);
+}
+
+void vm_list(bool as_json)
 {
     Session session;
-    fmt::print("UUID                                  ID    name\n");
+    std::vector<Row> rows;
+    if (!as_json)
+        fmt::print("UUID                                  ID    name\n");
     for (const dom0::DomainInfo& info : session.hypervisor.domains()) {
         if (info.domain == 0)
             continue;
-        fmt::print("{}  {}    {:<30}\n", uuid_text(info.handle), info.domain, name_or_null(session, id_of(info)));
+        const std::string uuid = uuid_text(info.handle);
+        const std::string name = name_or_null(session, id_of(info));
+        if (as_json)
+            rows.push_back({{"uuid", uuid}, {"domid", u64{info.domain}}, {"name", name}});
+        else
+            fmt::print("{}  {}    {:<30}\n", uuid, info.domain, name);
     }
+    if (as_json)
+        fmt::print("{}", to_json(rows));
 }
 
 u64 seconds_up(Session& session, const dom0::DomainInfo& info)
@@ -140,18 +174,30 @@ u64 seconds_up(Session& session, const dom0::DomainInfo& info)
     return static_cast<u64>(std::max<i64>(std::chrono::duration_cast<std::chrono::seconds>(now).count() - began, 0));
 }
 
-void uptime(const std::vector<std::string>& names)
+std::string time_text(u64 seconds)
+{
+    const u64 days = seconds / 86400;
+    const std::string before = days == 0 ? "" : fmt::format("{} day{}, ", days, days == 1 ? "" : "s");
+    return fmt::format("{}{:2}:{:02}:{:02}", before, seconds % 86400 / 3600, seconds % 3600 / 60, seconds % 60);
+}
+
+void uptime(const std::vector<std::string>& names, bool as_json)
 {
     Session session;
     const std::vector<dom0::DomainInfo> domains = select(session, names);
-    fmt::print("{:<33} {:>4} {}\n", "Name", "ID", "Uptime");
+    std::vector<Row> rows;
+    if (!as_json)
+        fmt::print("{:<33} {:>4} {}\n", "Name", "ID", "Uptime");
     for (const dom0::DomainInfo& info : domains) {
         const u64 seconds = seconds_up(session, info);
-        const u64 days = seconds / 86400;
-        const std::string before = days == 0 ? "" : fmt::format("{} day{}, ", days, days == 1 ? "" : "s");
-        fmt::print("{:<32} {:5} {}{:2}:{:02}:{:02}\n", name_or_null(session, id_of(info)), info.domain, before,
-                   seconds % 86400 / 3600, seconds % 3600 / 60, seconds % 60);
+        const std::string name = name_or_null(session, id_of(info));
+        if (as_json)
+            rows.push_back({{"name", name}, {"domid", u64{info.domain}}, {"uptime_seconds", seconds}});
+        else
+            fmt::print("{:<32} {:5} {}\n", name, info.domain, time_text(seconds));
     }
+    if (as_json)
+        fmt::print("{}", to_json(rows));
 }
 
 void domname(const std::string& id)
@@ -184,20 +230,21 @@ void add_listing(CLI::App& xl)
     auto arguments = std::make_shared<ListArguments>();
     CLI::App* command = xl.add_subcommand("list", "List information about all/some domains");
     command->add_option("domain", arguments->domains, "names or ids; all domains if none");
-    command->add_flag("-l,--long", arguments->as_json, "all details, as JSON");
+    command->add_flag("-l,--long,--json", arguments->as_json, "all details, as JSON");
     command->add_flag("-v,--verbose", arguments->verbose, "UUIDs, reasons of shutdown and security labels too");
     command->add_flag("-Z,--context", arguments->context, "security labels too");
     command->add_flag("-c,--cpupool", arguments->cpupool, "CPU pools too");
     command->add_flag("-n,--numa", arguments->numa, "NUMA affinity too");
     command->callback([arguments] { list(*arguments); });
 
-    xl.add_subcommand("vm-list", "List guest domains, excluding dom0, stubdoms, etc.")->callback(vm_list);
+    auto as_json = std::make_shared<bool>(false);
+    command = xl.add_subcommand("vm-list", "List guest domains, excluding dom0, stubdoms, etc.");
+    add_json_flag(command, *as_json);
+    command->callback([as_json] { vm_list(*as_json); });
 
-    xl.add_subcommand("claims", "List outstanding claim information about all domains")->callback([] {
-        ListArguments all;
-        all.claims = true;
-        list(all);
-    });
+    command = xl.add_subcommand("claims", "List outstanding claim information about all domains");
+    add_json_flag(command, *as_json);
+    command->callback([as_json] { claims(*as_json); });
 
     auto name = std::make_shared<std::string>();
     command = xl.add_subcommand("domid", "Convert a domain name to domain id");
@@ -212,7 +259,8 @@ void add_listing(CLI::App& xl)
     auto names = std::make_shared<std::vector<std::string>>();
     command = xl.add_subcommand("uptime", "Print uptime for all/some domains");
     command->add_option("domain", *names, "names or ids; all domains if none");
-    command->callback([names] { uptime(*names); });
+    add_json_flag(command, *as_json);
+    command->callback([=] { uptime(*names, *as_json); });
 }
 
 }

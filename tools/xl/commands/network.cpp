@@ -3,6 +3,7 @@
 #include "tools/xl/device.hpp"
 #include "tools/xl/domains.hpp"
 #include "tools/xl/failure.hpp"
+#include "tools/xl/rows.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -64,22 +65,57 @@ void detach(const std::string& name, const std::string& which)
     fail("domain '{}' has no interface '{}'", name, which);
 }
 
-void list(const std::vector<std::string>& names)
+/// What the guest wrote of its interface, whatever it wrote.
+struct FromGuest {
+    std::string state;
+    std::string event_channel;
+    std::string tx_ring;
+    std::string rx_ring;
+    std::string mac; ///< xl's own
+};
+
+FromGuest look_at(xenstore::Client& store, const Device& device)
+{
+    const std::string base = device.frontend();
+    auto values = store.find_each(std::vector{base + "/state", base + "/event-channel", base + "/tx-ring-ref",
+                                              base + "/rx-ring-ref", device.record() + "/mac"});
+    const auto text = [&](std::size_t i) { return values[i].value_or("-1"); };
+    return {text(0), text(1), text(2), text(3), values[4].value_or("")};
+}
+
+Row row_of(const Device& device, const FromGuest& found)
+{
+    return {{"domid", u64{device.guest.value}},
+            {"devid", u64{device.number}},
+            {"backend_domid", u64{0}},
+            {"mac", found.mac},
+            {"state", number_or_null(found.state)},
+            {"event_channel", number_or_null(found.event_channel)},
+            {"tx_ring_ref", number_or_null(found.tx_ring)},
+            {"rx_ring_ref", number_or_null(found.rx_ring)},
+            {"backend", device.backend()}};
+}
+
+void list(const std::vector<std::string>& names, bool as_json)
 {
     Session session;
     const std::vector<dom0::DomainInfo> domains = select(session, names);
-    fmt::print("{:<3} {:<2} {:<17} {:<6} {:<5} {:<6} {:>5}/{:<10} {:<30}\n", "Idx", "BE", "Mac Addr.", "handle",
-               "state", "evt-ch", "tx-", "rx-ring-ref", "BE-path");
+    std::vector<Row> rows;
+    if (!as_json)
+        fmt::print("{:<3} {:<2} {:<17} {:<6} {:<5} {:<6} {:>5}/{:<10} {:<30}\n", "Idx", "BE", "Mac Addr.", "handle",
+                   "state", "evt-ch", "tx-", "rx-ring-ref", "BE-path");
     for (const dom0::DomainInfo& info : domains)
         for (const Device& device : interfaces_of(session.store, id_of(info))) {
-            const auto from_guest = [&](const char* node) {
-                return session.store.find(device.frontend() + "/" + node).value_or("-1");
-            };
-            fmt::print("{:<3} {:<2} {:<17} {:>5} {:>5} {:>6} {:>5}/{:<11} {:<30}\n", device.number, 0,
-                       session.store.find(device.record() + "/mac").value_or(""), device.number, from_guest("state"),
-                       from_guest("event-channel"), from_guest("tx-ring-ref"), from_guest("rx-ring-ref"),
-                       device.backend());
+            const FromGuest found = look_at(session.store, device);
+            if (as_json)
+                rows.push_back(row_of(device, found));
+            else
+                fmt::print("{:<3} {:<2} {:<17} {:>5} {:>5} {:>6} {:>5}/{:<11} {:<30}\n", device.number, 0, found.mac,
+                           device.number, found.state, found.event_channel, found.tx_ring, found.rx_ring,
+                           device.backend());
         }
+    if (as_json)
+        fmt::print("{}", to_json(rows));
 }
 
 }
@@ -99,7 +135,9 @@ void add_network(CLI::App& xl)
     auto names = std::make_shared<std::vector<std::string>>();
     command = xl.add_subcommand("network-list", "List virtual network interfaces for a domain");
     command->add_option("domain", *names, "names or ids")->required();
-    command->callback([names] { list(*names); });
+    auto as_json = std::make_shared<bool>(false);
+    add_json_flag(command, *as_json);
+    command->callback([=] { list(*names, *as_json); });
 }
 
 }

@@ -1,7 +1,9 @@
 // sched-credit, sched-credit2, sched-rtds, cpupool-list: as far as the hypervisor's scheduler and its pools go.
+#include "tools/xl/commands/commands.hpp"
 #include "tools/xl/commands/unserved.hpp"
 #include "tools/xl/domains.hpp"
 #include "tools/xl/failure.hpp"
+#include "tools/xl/rows.hpp"
 #include "tools/xl/text.hpp"
 
 #include <algorithm>
@@ -19,6 +21,7 @@ struct SchedArguments {
     std::optional<int> cap;
     std::vector<std::string> of_the_scheduler; ///< -t, -r, -m; of RTDS also -v, -P, -b, -e
     bool scheduler_itself = false;
+    bool as_json = false;
 };
 
 std::string pool_name(Session& session, u32 pool)
@@ -32,6 +35,16 @@ void print_domain(Session& session, const SchedArguments& arguments, const dom0:
     fmt::print("{:<33} {:4} {:6} {:4}\n", name_or_null(session, id_of(info)), info.domain, params.weight, params.cap);
 }
 
+Row row_of(Session& session, const SchedArguments& arguments, const dom0::DomainInfo& info)
+{
+    const abi::DomctlSchedCredit params = session.hypervisor.sched_params(id_of(info), arguments.scheduler);
+    return {{"name", name_or_null(session, id_of(info))},
+            {"domid", u64{info.domain}},
+            {"cpupool", pool_name(session, info.cpupool)},
+            {"weight", u64{params.weight}},
+            {"cap", u64{params.cap}}};
+}
+
 void print_header()
 {
     fmt::print("{:<33} {:>4} {:>6} {:>4}\n", "Name", "ID", "Weight", "Cap");
@@ -39,22 +52,34 @@ void print_header()
 
 void list_all(Session& session, const SchedArguments& arguments)
 {
+    std::vector<Row> rows;
     for (auto pool = session.hypervisor.cpupool(0); pool; pool = session.hypervisor.cpupool(pool->id + 1)) {
         const std::string name = pool_name(session, pool->id);
         if (pool->scheduler != arguments.scheduler || (!arguments.pool.empty() && arguments.pool != name))
             continue;
-        fmt::print("Cpupool {}\n", name);
-        print_header();
-        for (const dom0::DomainInfo& info : session.hypervisor.domains())
-            if (info.cpupool == pool->id)
+        if (!arguments.as_json) {
+            fmt::print("Cpupool {}\n", name);
+            print_header();
+        }
+        for (const dom0::DomainInfo& info : session.hypervisor.domains()) {
+            if (info.cpupool != pool->id)
+                continue;
+            if (arguments.as_json)
+                rows.push_back(row_of(session, arguments, info));
+            else
                 print_domain(session, arguments, info);
+        }
     }
+    if (arguments.as_json)
+        fmt::print("{}", to_json(rows));
 }
 
 void change(Session& session, const SchedArguments& arguments)
 {
     constexpr int most = 65535;
     const dom0::DomainInfo info = resolve(session, arguments.domain);
+    if (!arguments.weight && !arguments.cap && arguments.as_json)
+        return fmt::print("{}", to_json(std::vector<Row>{row_of(session, arguments, info)}));
     if (!arguments.weight && !arguments.cap) {
         print_header();
         return print_domain(session, arguments, info);
@@ -92,6 +117,7 @@ CLI::App* add_schedule(CLI::App& xl, const char* name, const char* description, 
     CLI::App* command = xl.add_subcommand(name, description);
     command->add_option("-d,--domain", arguments->domain, "the domain to look at or to change");
     command->add_option("-p,--cpupool", arguments->pool, "only the domains of this pool");
+    add_json_flag(command, arguments->as_json);
     command->callback([arguments] { schedule(*arguments); });
     return command;
 }
@@ -112,28 +138,45 @@ void add_credit(CLI::App& xl, const char* name, const char* description, abi::Sc
     }
 }
 
-void list_pools(const std::string& wanted, bool list_cpus)
+Row row_of(const dom0::Hypervisor::CpuPool& pool, const std::string& name)
+{
+    return {{"name", name},
+            {"pool_id", u64{pool.id}},
+            {"scheduler", std::string(name_of(pool.scheduler))},
+            {"domains", u64{pool.domains}},
+            {"cpus", numbers_of(pool.cpus)}};
+}
+
+void print_pool(const dom0::Hypervisor::CpuPool& pool, const std::string& name, bool list_cpus)
+{
+    const std::vector<u64> cpus = numbers_of(pool.cpus);
+    if (list_cpus)
+        fmt::print("{:<19}{}\n", name, fmt::join(cpus, ","));
+    else
+        fmt::print("{:<19}{:3} {:>9}       y       {:4}\n", name, cpus.size(), name_of(pool.scheduler), pool.domains);
+}
+
+void list_pools(const std::string& wanted, bool list_cpus, bool as_json)
 {
     Session session;
-    fmt::print("{:<19}{}\n", "Name", list_cpus ? "CPU list" : "CPUs   Sched     Active   Domain count");
+    std::vector<Row> rows;
+    if (!as_json)
+        fmt::print("{:<19}{}\n", "Name", list_cpus ? "CPU list" : "CPUs   Sched     Active   Domain count");
     bool found = wanted.empty();
     for (auto pool = session.hypervisor.cpupool(0); pool; pool = session.hypervisor.cpupool(pool->id + 1)) {
         const std::string name = pool_name(session, pool->id);
         if (!wanted.empty() && wanted != name)
             continue;
         found = true;
-        std::vector<std::size_t> cpus;
-        for (std::size_t cpu = 0; cpu < pool->cpus.size(); ++cpu)
-            if (pool->cpus[cpu])
-                cpus.push_back(cpu);
-        if (list_cpus)
-            fmt::print("{:<19}{}\n", name, fmt::join(cpus, ","));
+        if (as_json)
+            rows.push_back(row_of(*pool, name));
         else
-            fmt::print("{:<19}{:3} {:>9}       y       {:4}\n", name, cpus.size(), name_of(pool->scheduler),
-                       pool->domains);
+            print_pool(*pool, name, list_cpus);
     }
     if (!found)
         fail("there is no CPU pool '{}'", wanted);
+    if (as_json)
+        fmt::print("{}", to_json(rows));
 }
 
 }
@@ -155,7 +198,9 @@ void add_scheduling(CLI::App& xl)
     command = xl.add_subcommand("cpupool-list", "List CPU pools on host");
     command->add_option("pool", *pool, "the pool; all if none");
     command->add_flag("-c,--cpus", *cpus, "list their processors");
-    command->callback([=] { list_pools(*pool, *cpus); });
+    auto as_json = std::make_shared<bool>(false);
+    add_json_flag(command, *as_json);
+    command->callback([=] { list_pools(*pool, *cpus, *as_json); });
 }
 
 }

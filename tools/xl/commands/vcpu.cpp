@@ -4,6 +4,7 @@
 #include "tools/xl/failure.hpp"
 #include "tools/xl/lifecycle.hpp"
 #include "tools/xl/paths.hpp"
+#include "tools/xl/rows.hpp"
 #include "tools/xl/text.hpp"
 
 #include <charconv>
@@ -18,30 +19,58 @@ u32 vcpus_of(const dom0::DomainInfo& info)
     return info.max_vcpu_id == abi::invalid_max_vcpu_id ? 0 : info.max_vcpu_id + 1;
 }
 
-void print_vcpu(Session& session, const dom0::DomainInfo& info, u32 vcpu, const std::string& name)
+struct Vcpu {
+    abi::DomctlGetvcpuinfo state;
+    dom0::Hypervisor::Affinity affinity;
+};
+
+void print_vcpu(const dom0::DomainInfo& info, const std::string& name, const Vcpu& vcpu)
 {
-    const abi::DomctlGetvcpuinfo state = session.hypervisor.vcpu_info(id_of(info), vcpu);
-    const dom0::Hypervisor::Affinity affinity = session.hypervisor.vcpu_affinity(id_of(info), vcpu);
-    fmt::print("{:<32} {:5}  {:4}", name, info.domain, vcpu);
-    if (state.online)
-        fmt::print("{:5}   {}{}- ", state.cpu, state.running ? 'r' : '-', state.blocked ? 'b' : '-');
+    fmt::print("{:<32} {:5}  {:4}", name, info.domain, vcpu.state.vcpu);
+    if (vcpu.state.online)
+        fmt::print("{:5}   {}{}- ", vcpu.state.cpu, vcpu.state.running ? 'r' : '-', vcpu.state.blocked ? 'b' : '-');
     else
         fmt::print("{:>5}   --p ", '-');
-    fmt::print("{:9.1f}  {} / {}\n", static_cast<double>(state.cpu_time) / 1e9, text_of(affinity.hard),
-               text_of(affinity.soft));
+    fmt::print("{:9.1f}  {} / {}\n", static_cast<double>(vcpu.state.cpu_time) / 1e9, text_of(vcpu.affinity.hard),
+               text_of(vcpu.affinity.soft));
 }
 
-void vcpu_list(const std::vector<std::string>& names)
+Row row_of(const dom0::DomainInfo& info, const std::string& name, const Vcpu& vcpu)
+{
+    const bool online = vcpu.state.online;
+    return {{"name", name},
+            {"domid", u64{info.domain}},
+            {"vcpu", u64{vcpu.state.vcpu}},
+            {"online", online},
+            {"cpu", online ? Value(u64{vcpu.state.cpu}) : Value()},
+            {"running", online && vcpu.state.running},
+            {"blocked", online && vcpu.state.blocked},
+            {"cpu_time_ns", u64{vcpu.state.cpu_time}},
+            {"hard_affinity", numbers_of(vcpu.affinity.hard)},
+            {"soft_affinity", numbers_of(vcpu.affinity.soft)}};
+}
+
+void vcpu_list(const std::vector<std::string>& names, bool as_json)
 {
     Session session;
     const std::vector<dom0::DomainInfo> domains = select(session, names);
-    fmt::print("{:<32} {:>5} {:>5} {:>5} {:>5} {:>9} {}\n", "Name", "ID", "VCPU", "CPU", "State", "Time(s)",
-               "Affinity (Hard / Soft)");
+    std::vector<Row> rows;
+    if (!as_json)
+        fmt::print("{:<32} {:>5} {:>5} {:>5} {:>5} {:>9} {}\n", "Name", "ID", "VCPU", "CPU", "State", "Time(s)",
+                   "Affinity (Hard / Soft)");
     for (const dom0::DomainInfo& info : domains) {
         const std::string name = name_or_null(session, id_of(info));
-        for (u32 vcpu = 0; vcpu < vcpus_of(info); ++vcpu)
-            print_vcpu(session, info, vcpu, name);
+        for (u32 number = 0; number < vcpus_of(info); ++number) {
+            const Vcpu vcpu{session.hypervisor.vcpu_info(id_of(info), number),
+                            session.hypervisor.vcpu_affinity(id_of(info), number)};
+            if (as_json)
+                rows.push_back(row_of(info, name, vcpu));
+            else
+                print_vcpu(info, name, vcpu);
+        }
     }
+    if (as_json)
+        fmt::print("{}", to_json(rows));
 }
 
 void vcpu_set(const std::string& name, u32 count)
@@ -96,7 +125,9 @@ void add_vcpu(CLI::App& xl)
     auto names = std::make_shared<std::vector<std::string>>();
     CLI::App* command = xl.add_subcommand("vcpu-list", "List the VCPUs for all/some domains");
     command->add_option("domain", *names, "names or ids; all domains if none");
-    command->callback([names] { vcpu_list(*names); });
+    auto as_json = std::make_shared<bool>(false);
+    add_json_flag(command, *as_json);
+    command->callback([=] { vcpu_list(*names, *as_json); });
 
     auto set = std::make_shared<std::pair<std::string, u32>>();
     command = add_domain_command(xl, "vcpu-set", "Set the number of active VCPUs allowed for the domain", set->first);

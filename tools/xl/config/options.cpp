@@ -192,7 +192,7 @@ constexpr std::pair<std::string_view, std::string_view> notes[] = {
     {"bootloader", "an empty one alone; `kernel` names what is to run"},
     {"builder", "`generic` and `linux`; `type` says it today"},
     {"localtime", "0 alone"},
-    {"on_crash", "with `coredump-`, the rest of the action follows without a core"},
+    {"on_crash", "a core is `/var/lib/xen/dump/NAME`"},
     {"on_soft_reset", "read; a PV guest that asks for a soft reset is destroyed"},
     {"passthrough", "`disabled` alone"},
     {"pci", "an empty list alone"},
