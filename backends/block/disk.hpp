@@ -18,6 +18,10 @@ struct Geometry {
     Access access = Access::read_write;
     bool discards = false;
     u32 discard_granularity = 0;
+    /// The kernel holds a job's pages until the operation is over, be we dead by then. Pages mapped from a grant may
+    /// not be held so: Linux's gntdev then unmaps them after our end, when the place where they were mapped is gone,
+    /// and takes dom0 for broken.
+    bool holds_pages = false;
 
     u64 sectors() const { return bytes / 512; }
 };

@@ -181,6 +181,7 @@ FileDisk::FileDisk(AsyncIo& io, const std::string& path, Access access, Units un
     if (geometry_.bytes == 0)
         throw sentence(path, "is empty: a disk has at least one sector of 512 bytes");
     method_ = choose_method();
+    geometry_.holds_pages = method_ == Method::direct;
 }
 
 /// The lock says that nobody else writes what this guest sees. It stays with the open file until the kernel has

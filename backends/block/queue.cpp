@@ -21,8 +21,9 @@ public:
 
     /// Where one segment's data is for the disk.
     struct Piece {
-        std::byte* page;
-        bool buffered; ///< one of our pages, to be copied; else the guest's, mapped
+        std::byte* page;   ///< what the disk reads or writes: one of our pages, or the guest's
+        std::byte* mapped; ///< the guest's, if it is mapped
+        bool buffered() const { return page != mapped; }
     };
 
     Command command;
@@ -190,17 +191,21 @@ Queue::Attached Queue::attach_memory(Transfer& transfer)
 
 Queue::Attached Queue::attach_segment(Transfer& transfer, const Segment& segment)
 {
-    Transfer::Piece piece{nullptr, true};
+    std::byte* mapped = nullptr;
     if (parts_.grants == Grants::persistent) {
         const auto [outcome, page] = pool_.acquire(segment.ref);
         if (outcome == GrantPool::Outcome::refused)
             return Attached::refused;
         if (outcome == GrantPool::Outcome::mapped)
-            piece = {page, false};
+            mapped = page;
     }
-    if (piece.buffered) {
-        if (!buffers_.available(1))
+    Transfer::Piece piece{mapped, mapped};
+    if (!mapped || parts_.disk.geometry().holds_pages) {
+        if (!buffers_.available(1)) {
+            if (mapped)
+                pool_.release(segment.ref);
             return Attached::no_room;
+        }
         piece.page = buffers_.take();
     }
     transfer.pieces.push_back(piece);
@@ -210,11 +215,12 @@ Queue::Attached Queue::attach_segment(Transfer& transfer, const Segment& segment
 
 void Queue::detach_memory(Transfer& transfer)
 {
-    for (std::size_t i = 0; i < transfer.pieces.size(); ++i)
-        if (transfer.pieces[i].buffered)
+    for (std::size_t i = 0; i < transfer.pieces.size(); ++i) {
+        if (transfer.pieces[i].buffered())
             buffers_.give_back(transfer.pieces[i].page);
-        else
+        if (transfer.pieces[i].mapped)
             pool_.release(transfer.command.segments[i].ref);
+    }
     transfer.pieces.clear();
 }
 
@@ -224,11 +230,17 @@ bool Queue::copy_buffered(Transfer& transfer)
     const bool to_guest = transfer.command.kind == Command::Kind::read;
     copies_.clear();
     for (std::size_t i = 0; i < transfer.pieces.size(); ++i) {
-        if (!transfer.pieces[i].buffered)
+        const Transfer::Piece& piece = transfer.pieces[i];
+        if (!piece.buffered())
             continue;
         const Segment& segment = transfer.command.segments[i];
+        std::byte* data = piece.page + segment.offset;
+        if (piece.mapped) {
+            std::byte* theirs = piece.mapped + segment.offset;
+            std::memcpy(to_guest ? theirs : data, to_guest ? data : theirs, segment.bytes);
+            continue;
+        }
         const dom0::Grant grant{parts_.memory.domain(), segment.ref};
-        std::byte* data = transfer.pieces[i].page + segment.offset;
         copies_.push_back(to_guest ? GrantCopy::to_guest(data, grant, segment.offset, segment.bytes)
                                    : GrantCopy::from_guest(grant, segment.offset, data, segment.bytes));
     }

@@ -1,8 +1,9 @@
 // One ring of a virtual disk: takes the guest's requests, moves their data between the disk and granted pages, answers.
 //
 // Data moves in one of two ways. A frontend with persistent grants reuses its pages: they stay mapped (GrantPool), and
-// the disk reads and writes them in place. Any other frontend's data is copied by the hypervisor to or from a buffer of
-// ours, which leaves no mapping that outlives the request (the frontend may then take its page back at once).
+// the disk reads and writes them in place, or we copy where the disk would hold them beyond our end. Any other
+// frontend's data is copied by the hypervisor to or from a buffer of ours, which leaves no mapping that outlives the
+// request (the frontend may then take its page back at once).
 //
 // Requests run in parallel; answers go out in order (ring.hpp says why), all that are ready under one notification.
 #pragma once

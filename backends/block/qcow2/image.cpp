@@ -46,6 +46,7 @@ Image::Image(ImageParts parts)
     geometry_.access = parts_.access;
     geometry_.discards = parts_.access == Access::read_write;
     geometry_.discard_granularity = static_cast<u32>(header_.cluster_bytes());
+    geometry_.holds_pages = file_.geometry().holds_pages || backing_.geometry().holds_pages;
 }
 
 Detached Image::perform(DiskJob& job)

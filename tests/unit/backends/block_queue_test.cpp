@@ -96,6 +96,27 @@ TEST_P(BlockQueue, NoWordOfARequestIsReadTwice)
     EXPECT_EQ(rig.disk.data[104 * 512], std::byte{0});
 }
 
+// What is mapped from a grant must not be under I/O when we are killed (Geometry::holds_pages).
+TEST(BlockQueueOnDirectDisk, TheDiskHoldsNoPageOfTheGuest)
+{
+    Rig rig{Grants::persistent};
+    rig.disk.shape.holds_pages = true;
+    rig.disk.deferring = true;
+    std::memset(rig.peer.page(6), 0x11, page_size);
+    rig.front.push(Rig::request(BlkifOp::write, 1, 0, {{6, 0, 7}}));
+    rig.front.push(Rig::request(BlkifOp::read, 2, 8, {{7, 1, 2}}));
+    rig.queue->serve();
+    std::memset(rig.peer.page(6), 0x22, page_size); // too late to reach the disk
+    ASSERT_EQ(rig.disk.waiting.size(), 2u);
+    std::memset(rig.disk.data.data() + 8 * 512, 0x33, 1024);
+    rig.disk.perform_waiting();
+    rig.settle();
+    EXPECT_EQ(rig.disk.data[100], std::byte{0x11});
+    EXPECT_EQ(rig.peer.page(7)[512], std::byte{0x33});
+    EXPECT_EQ(rig.front.pop()->status, BlkifStatus::okay);
+    EXPECT_EQ(rig.front.pop()->status, BlkifStatus::okay);
+}
+
 // A list that is copied is copied by the hypervisor; one that is mapped is read by us.
 TEST(BlockIndirect, NoWordOfAMappedListIsReadTwice)
 {
