@@ -37,7 +37,8 @@ void lock_taken(LockRank rank);
 void lock_released(LockRank rank);
 }
 
-/// In turn: who comes first is served first, so that a processor whose guest takes a lock over and over keeps no other from it.
+/// In turn: who comes first is served first, so that a processor whose guest takes a lock over and over keeps no other
+/// from it.
 class SpinLock {
 public:
     explicit constexpr SpinLock(LockRank rank) : rank_(rank) {}
@@ -50,6 +51,16 @@ public:
         const u16 ticket = __atomic_fetch_add(&next_, u16{1}, __ATOMIC_RELAXED);
         while (__atomic_load_n(&serving_, __ATOMIC_ACQUIRE) != ticket)
             machine::relax();
+    }
+    bool try_lock()
+    {
+        // Free: the next ticket is the one that is served.
+        u16 ticket = __atomic_load_n(&serving_, __ATOMIC_RELAXED);
+        if (!__atomic_compare_exchange_n(&next_, &ticket, static_cast<u16>(ticket + 1), false, __ATOMIC_ACQUIRE,
+                                         __ATOMIC_RELAXED))
+            return false;
+        machine::lock_taken(rank_);
+        return true;
     }
     void unlock()
     {

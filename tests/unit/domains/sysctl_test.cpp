@@ -67,11 +67,11 @@ TEST_F(Sysctls, TheMachineIsDescribed)
     request.u.numainfo = {};
     EXPECT_EQ(sysctl(SysctlCmd::numainfo), 0);
     EXPECT_EQ(request.u.numainfo.num_nodes, 1u);
-    abi::SysctlMeminfo memory{};
+    abi::SysctlMeminfo node{};
     u32 distance = 0;
-    request.u.numainfo = {1, {at(memory)}, {at(distance)}};
+    request.u.numainfo = {1, {at(node)}, {at(distance)}};
     EXPECT_EQ(sysctl(SysctlCmd::numainfo), 0);
-    EXPECT_EQ(memory.memsize, mm::total_frames() << page_shift);
+    EXPECT_EQ(node.memsize, mm::total_frames() << page_shift);
     EXPECT_EQ(distance, 10u);
 
     std::vector<abi::SysctlCpuinfo> idle(4);
