@@ -46,7 +46,8 @@ Image::Image(ImageParts parts)
     geometry_.access = parts_.access;
     geometry_.discards = parts_.access == Access::read_write;
     geometry_.discard_granularity = static_cast<u32>(header_.cluster_bytes());
-    geometry_.holds_pages = file_.geometry().holds_pages || backing_.geometry().holds_pages;
+    geometry_.holds_pages =
+        parts_.file->geometry().holds_pages || (parts_.backing && parts_.backing->geometry().holds_pages);
 }
 
 Detached Image::perform(DiskJob& job)
