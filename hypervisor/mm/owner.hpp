@@ -39,6 +39,10 @@ struct Owner {
     /// Frames of machine address space that it may map although they are no RAM.
     RangeSet io_memory;
 
+    /// Interrupted invalidations that are not done: those in `unfinished`, and those that some processor has taken from
+    /// there and is at work on. One word, as has_pending() reads it without the lock.
+    u32 interrupted = 0;
+
     SpinLock lock{LockRank::page_alloc}; ///< guards all that follows
     u64 total_pages = 0, max_pages = 0;
     u64 claimed_pages = 0; ///< promised by XENMEM_claim_pages and not yet allocated
@@ -47,7 +51,6 @@ struct Owner {
     FrameList
         unfinished; ///< tables whose invalidation was interrupted: the list holds a type and a general reference each
     FrameList relinquished; ///< of a dying domain: given back, but still referred to by others
-    u32 finishers = 0;      ///< processors that are at work on a table of `unfinished`
 
     abi::E820Entry* memory_map = nullptr; ///< XENMEM_set_memory_map; made with make_array
     u32 memory_map_entries = 0;

@@ -71,6 +71,7 @@ void park(Frame& f, PageType type, u32 held, StateRef state)
     LockGuard guard(owner.lock);
     unlink_owned(owner, mfn_of(f));
     owner.unfinished.push_back(mfn_of(f));
+    atomic_add(&owner.interrupted, 1u);
     atomic_store(&f.type_info, type_bits::of(type) | type_bits::partial | type_bits::invalidating | 1);
 }
 
@@ -245,18 +246,15 @@ bool resume_invalidation(Frame& f)
     return invalidate(f, type, f.progress, StateRef::held);
 }
 
-/// Takes a table off the list of unfinished ones. @return null if it is empty; `others_at_work` tells if others have
-/// taken some
-Frame* take_unfinished(Owner& owner, bool& others_at_work)
+/// Takes a table off the list of unfinished ones. It stays counted as interrupted. @return null if the list is empty
+Frame* take_unfinished(Owner& owner)
 {
     LockGuard guard(owner.lock);
-    others_at_work = owner.finishers != 0;
     if (owner.unfinished.empty())
         return nullptr;
     const Mfn mfn(owner.unfinished.first);
     owner.unfinished.remove(mfn);
     owner.pages.push_back(mfn);
-    ++owner.finishers;
     return &frame(mfn);
 }
 
@@ -301,22 +299,18 @@ void put_type_slowly(Mfn mfn)
 
 bool has_pending(const Owner& owner)
 {
-    return __atomic_load_n(&owner.unfinished.first, __ATOMIC_ACQUIRE) != no_frame ||
-           __atomic_load_n(&owner.finishers, __ATOMIC_ACQUIRE) != 0;
+    return atomic_load(&owner.interrupted) != 0;
 }
 
 Result<void> finish_pending(Owner& owner)
 {
     while (has_pending(owner)) {
-        bool others_at_work = false;
-        Frame* f = take_unfinished(owner, others_at_work);
+        Frame* f = take_unfinished(owner);
         if (!f)
-            return others_at_work ? Result<void>(Error::Preempted) : Result<void>{};
+            return Error::Preempted; // the rest of them are in the hands of other processors
         const bool done = resume_invalidation(*f);
-        {
-            LockGuard guard(owner.lock);
-            --owner.finishers;
-        }
+        // Not before it is retired, or counted anew: who reads zero goes on to use the pages as something else.
+        atomic_add(&owner.interrupted, ~0u);
         if (!done || preempted())
             return Error::Preempted;
     }

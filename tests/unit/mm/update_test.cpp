@@ -4,6 +4,8 @@
 #include "tests/support/fake_guest.hpp"
 #include "tests/support/fake_machine.hpp"
 
+#include <array>
+#include <atomic>
 #include <gtest/gtest.h>
 #include <thread>
 
@@ -369,6 +371,32 @@ TEST_F(Updates, ConcurrentPinsAndUnpinsOfOneTreeKeepTheCounts)
     }
     EXPECT_EQ(guest.audit(), "");
     EXPECT_EQ(mm::type_count(t.l3), 1u + mm::is_pinned(other_tree.l4));
+}
+
+// Two processors may take over each other's interrupted invalidations. Whoever has unpinned a tree makes its pages
+// writable next, and must not be told that all is done while the other is still at work on it.
+TEST_F(Updates, AnUnpinnedTreeIsOneNoMoreWhenTheCallEnds)
+{
+    session.machine.set_cpu_count(2);
+    session.machine.preempt_every(3);
+    std::atomic<unsigned> left_typed = 0;
+    const auto work = [&](unsigned cpu, const FakeGuest::Tree& tree) {
+        session.machine.run_as(CpuId(cpu));
+        for (unsigned i = 0; i < 20000; ++i) {
+            (void)guest.pin(tree.l4, PageType::l4).ok();
+            (void)guest.unpin(tree.l4).ok();
+            left_typed += mm::type_count(tree.l4) || mm::type_count(tree.l3) || mm::type_count(tree.l1);
+        }
+    };
+    const auto trees = std::array{guest.tree(), guest.tree()};
+    for (const FakeGuest::Tree& tree : trees) // an invalidation is interrupted before a further entry
+        for (unsigned index = 1; index < 4; ++index)
+            guest.store(tree.l2, index, entry_for(guest.page(), table_flags));
+    std::thread other(work, 1, trees[1]);
+    work(0, trees[0]);
+    other.join();
+    EXPECT_EQ(left_typed, 0u);
+    EXPECT_EQ(guest.audit(), "");
 }
 
 }
