@@ -63,19 +63,31 @@ Guest::Guest(GuestParts parts)
 
 void Guest::serve()
 {
-    if (broken_)
-        return;
-    take_output();
-    give_input();
+    move_text();
     if (broken_)
         return;
     budget_.spend(1);
     const auto wait = budget_.wait(Budget::Clock::now());
-    if (wait <= Budget::Clock::duration::zero()) {
+    if (wait <= Budget::Clock::duration::zero())
         signal_->unmask();
+    else
+        pause_ = parts_.loop.after(wait, [this] { end_pause(); });
+}
+
+/// The pause was the event's own: what has come since, unseen behind the mask, is not paid for again.
+void Guest::end_pause()
+{
+    move_text();
+    if (!broken_)
+        signal_->unmask();
+}
+
+void Guest::move_text()
+{
+    if (broken_)
         return;
-    }
-    pause_ = parts_.loop.after(wait, [this] { serve(); });
+    take_output();
+    give_input();
 }
 
 void Guest::take_output()

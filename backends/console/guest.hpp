@@ -54,6 +54,8 @@ public:
     void reopen_log() { log_.reopen(); }
 
 private:
+    void end_pause();
+    void move_text();
     void take_output();
     void give_input();
     void break_connection(const char* why);
