@@ -69,18 +69,24 @@ def timed(job):
     return job.run(), time.monotonic() - started
 
 
+def finished(jobs):
+    """Runs them, those last that want the machine for themselves. Yields each job as it ends, its outcomes, how long it took."""
+    for workers, part in ((WORKERS, [job for job in jobs if not job.alone]), (1, [job for job in jobs if job.alone])):
+        with ThreadPoolExecutor(workers) as pool:
+            futures = {pool.submit(timed, job): job for job in part}
+            for future in as_completed(futures):
+                yield futures[future], *future.result()
+
+
 def run(jobs):
     counts = Counter()
     failed = []
     results = []
-    with ThreadPoolExecutor(WORKERS) as pool:
-        futures = {pool.submit(timed, job): job for job in jobs}
-        for done, future in enumerate(as_completed(futures), start=1):
-            outcomes, seconds = future.result()
-            report(outcomes, seconds, done, len(jobs))
-            results.append((futures[future].name, outcomes, seconds))
-            counts.update(outcome.verdict for outcome in outcomes)
-            failed += [outcome.name for outcome in outcomes if outcome.verdict is Verdict.FAILED]
+    for done, (job, outcomes, seconds) in enumerate(finished(jobs), start=1):
+        report(outcomes, seconds, done, len(jobs))
+        results.append((job.name, outcomes, seconds))
+        counts.update(outcome.verdict for outcome in outcomes)
+        failed += [outcome.name for outcome in outcomes if outcome.verdict is Verdict.FAILED]
     return counts, failed, results
 
 

@@ -34,17 +34,18 @@ class Run:
         return Console(machine, self.log, seconds)
 
 
-def system_test(seconds, always=True, variants=None):
+def system_test(seconds, always=True, variants=None, alone=False):
     """Registers a test of about `seconds`. `variants`: name -> arguments, each a test of its own.
 
     `always` False, or a set of variant names that leaves some out, keeps a test for `make test-all`.
+    `alone`: for a test that time must not stand still in; no other runs beside it.
     """
     def register(function):
         base = f"{function.__module__.removeprefix('tests.system.')}/{function.__name__}"
         for variant, arguments in (variants or {"": ()}).items():
             name = f"{base}[{variant}]" if variant else base
             often = variant in always if isinstance(always, (set, frozenset)) else always
-            job = Job(f"system/{name}", lambda n=name, a=arguments: run_test(n, function, a), seconds, often)
+            job = Job(f"system/{name}", lambda n=name, a=arguments: run_test(n, function, a), seconds, alone, often)
             _registered.append(job)
         return function
     return register

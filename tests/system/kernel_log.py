@@ -106,7 +106,7 @@ def compare(run, who, ours, theirs):
     return complaints
 
 
-@system_test(seconds=240, variants=VARIANTS, always={"Haswell-noTSX"})
+@system_test(seconds=240, variants=VARIANTS, always={"Haswell-noTSX"}, alone=True)
 def nothing_worse_than_on_xen(run, cpu, xen_cpu, tools, smp):
     theirs = report_of(run, "xen", tools, xen_cpu, smp)
     ours = report_of(run, "xylem", tools, cpu, smp)
