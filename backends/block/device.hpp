@@ -1,8 +1,9 @@
-// A virtual disk: what its folder in the store says, made into a Disk and a Queue.
+// A virtual disk: what its folder in the store says, made into a Disk and its Queues.
 #pragma once
 
 #include "backends/block/open.hpp"
 #include "backends/block/queue.hpp"
+#include "backends/block/rings.hpp"
 #include "backends/lib/device.hpp"
 #include "backends/lib/xen_peer.hpp"
 
@@ -43,8 +44,9 @@ private:
     };
 
     Entries features() const;
-    MappedPages map_ring();
-    std::vector<GrantRef> ring_refs();
+    void connect_ring(const RingPlace& place, Grants grants);
+    void stop_taking();
+    bool queues_idle() const;
     void check_protocol();
     bool rest();
     void queue_is_idle();
@@ -57,8 +59,8 @@ private:
     std::unique_ptr<Disk> disk_;
     Rest rest_{*this};
     bool quiesced_ = false;
-    Limits limits_;                ///< read once: a frontend that connects anew has no fresh budget
-    std::unique_ptr<Queue> queue_; // before the disk in the order of ends
+    Limits limits_;                              ///< read once: a frontend that connects anew has no fresh budget
+    std::vector<std::unique_ptr<Queue>> queues_; // before the disk in the order of ends
 };
 
 }

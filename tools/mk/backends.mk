@@ -5,7 +5,7 @@ APT_DEPS += libfmt-dev liburing-dev libcli11-dev libgtest-dev libgmock-dev zlib1
 BACKENDS_LIB := $(addprefix backends/lib/,device_host.cpp event_loop.cpp grant_pool.cpp log.cpp rate.cpp store.cpp xenbus.cpp)
 BACKENDS_QCOW2 := $(addprefix backends/block/qcow2/,compressed.cpp header.cpp image.cpp image_discard.cpp image_write.cpp \
   refcounts.cpp table_cache.cpp)
-BACKENDS_BLOCK := $(addprefix backends/block/,disk.cpp file_disk.cpp limits.cpp open.cpp queue.cpp request.cpp) $(BACKENDS_QCOW2)
+BACKENDS_BLOCK := $(addprefix backends/block/,disk.cpp file_disk.cpp limits.cpp open.cpp queue.cpp request.cpp rings.cpp) $(BACKENDS_QCOW2)
 BACKENDS_BLOCK_LDLIBS := -luring -lfmt -lz -lzstd
 
 BACKENDS_XEN := $(addprefix backends/lib/,backend.cpp service.cpp xen_peer.cpp xen_store.cpp)
@@ -29,7 +29,8 @@ $(eval $(call unit_test,backends_block,tests/unit/backends/block_request_test.cp
   tests/unit/backends/file_disk_test.cpp $(BACKENDS_BLOCK) $(BACKENDS_TEST_SUPPORT),,$(BACKENDS_BLOCK_LDLIBS)))
 $(eval $(call unit_test,backends_qcow2,$(addprefix tests/unit/backends/,qcow2_image_test.cpp qcow2_crash_test.cpp \
   qcow2_header_test.cpp qcow2_tool.cpp) $(BACKENDS_BLOCK) $(BACKENDS_TEST_SUPPORT),,$(BACKENDS_BLOCK_LDLIBS)))
-$(eval $(call unit_test,backends_limits,tests/unit/backends/limits_test.cpp backends/block/limits.cpp \
+$(eval $(call unit_test,backends_limits,$(addprefix tests/unit/backends/,limits_test.cpp rings_test.cpp) \
+  $(addprefix backends/block/,limits.cpp rings.cpp) \
   $(addprefix backends/lib/,rate.cpp store.cpp),,-lfmt))
 $(eval $(call unit_test,backends_device,tests/unit/backends/device_host_test.cpp $(BACKENDS_TEST_SUPPORT),,-lfmt))
 $(eval $(call unit_test,backends_net,tests/unit/backends/net_test.cpp $(BACKENDS_NET) $(BACKENDS_TEST_SUPPORT),,-lfmt))
