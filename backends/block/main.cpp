@@ -5,6 +5,7 @@
 #include "backends/lib/xen_store.hpp"
 
 #include <CLI/CLI.hpp>
+#include <linux/capability.h>
 
 using namespace xylem::backends;
 
@@ -25,7 +26,8 @@ static void serve(Service& service)
 int main(int argc, char** argv)
 {
     CLI::App app("Serves guests' disks: each device in backend/vbd, from the file that its params name.");
-    Service service;
+    // Disks belong to whoever made them.
+    Service service({.capabilities = {CAP_DAC_OVERRIDE}, .socket_families = {}, .io_uring = true});
     service.add_options(app);
     return service_main(app, argc, argv, [&] { serve(service); });
 }
