@@ -14,7 +14,7 @@ BACKENDS_XEN := $(addprefix backends/lib/,backend.cpp confine.cpp service.cpp xe
 $(eval $(call library,backends,$(BACKENDS_LIB) $(BACKENDS_XEN)))
 $(eval $(call program,xylem-blkback,$(BACKENDS_BLOCK) backends/block/device.cpp backends/block/main.cpp,backends xenstore dom0,\
   $(BACKENDS_BLOCK_LDLIBS) $(BACKENDS_SERVICE_LDLIBS)))
-BACKENDS_NET := $(addprefix backends/net/,packet.cpp receive.cpp transmit.cpp)
+BACKENDS_NET := $(addprefix backends/net/,packet.cpp receive.cpp rings.cpp splitter.cpp transmit.cpp)
 
 $(eval $(call program,xylem-netback,$(BACKENDS_NET) $(addprefix backends/net/,device.cpp main.cpp tap.cpp),\
   backends xenstore dom0,$(BACKENDS_SERVICE_LDLIBS)))
@@ -37,6 +37,6 @@ $(eval $(call unit_test,backends_limits,$(addprefix tests/unit/backends/,limits_
   $(addprefix backends/block/,limits.cpp rings.cpp) \
   $(addprefix backends/lib/,rate.cpp store.cpp),,-lfmt))
 $(eval $(call unit_test,backends_device,tests/unit/backends/device_host_test.cpp $(BACKENDS_TEST_SUPPORT),,-lfmt))
-$(eval $(call unit_test,backends_net,tests/unit/backends/net_test.cpp $(BACKENDS_NET) $(BACKENDS_TEST_SUPPORT),,-lfmt))
+$(eval $(call unit_test,backends_net,$(addprefix tests/unit/backends/net_,test.cpp rings_test.cpp splitter_test.cpp) $(BACKENDS_NET) $(BACKENDS_TEST_SUPPORT),,-lfmt))
 $(eval $(call unit_test,backends_console,tests/unit/backends/console_test.cpp $(BACKENDS_CONSOLE) $(BACKENDS_TEST_SUPPORT),,\
   -lfmt))
