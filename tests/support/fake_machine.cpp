@@ -335,17 +335,25 @@ void relax()
     constexpr unsigned hopeless = 100'000'000;
     if (++test::relaxed_in_a_row > hopeless)
         panic("a spin wait does not end");
-    std::this_thread::yield();
+    if (FakeMachine::get().on_relax)
+        FakeMachine::get().on_relax();
+    else
+        std::this_thread::yield();
 }
 
 namespace {
-thread_local LockRank held_ranks[16];
-thread_local unsigned held_count = 0;
+/// Of each processor: a thread may play several in turn.
+struct HeldLocks {
+    LockRank ranks[16];
+    unsigned count = 0;
+};
+thread_local HeldLocks held_locks[max_cpus];
 }
 
 void lock_taken(LockRank rank)
 {
     test::relaxed_in_a_row = 0;
+    auto& [held_ranks, held_count] = held_locks[test::running_cpu.value];
     if (held_count && held_ranks[held_count - 1] >= rank) {
         std::fprintf(stderr, "lock rank %d taken while holding %d\n", static_cast<int>(rank),
                      static_cast<int>(held_ranks[held_count - 1]));
@@ -356,6 +364,7 @@ void lock_taken(LockRank rank)
 
 void lock_released(LockRank rank)
 {
+    auto& [held_ranks, held_count] = held_locks[test::running_cpu.value];
     unsigned i = held_count;
     while (i > 0 && held_ranks[i - 1] != rank)
         --i;

@@ -66,6 +66,9 @@ public:
 
     void forget_unchecked_accesses() { unchecked_accesses_ = 0; }
 
+    /// Called in each turn of a spin wait, in the place of a pause.
+    void (*on_relax)() = nullptr;
+
     std::vector<std::string>& log_lines() { return log_; }
     Nanoseconds armed_deadline() const { return deadline_; }
 
