@@ -4,6 +4,10 @@
 //
 // The processors are fibers of one thread, so that a run is what its schedule says and nothing else. Who waits in a
 // spin loop gives way; that is no change of the schedule's.
+//
+// A step is an atomic operation of the core, or what it asks of the machine's tables and TLBs, with the plain code that
+// follows. Of two runs that differ only in the order of steps that have no memory in common one is made: the other
+// would end alike.
 #pragma once
 
 #include "hypervisor/base/types.hpp"
@@ -31,5 +35,15 @@ struct Explored {
 
 /// Runs every schedule of at most `changes` changes, until one fails.
 Explored explore(unsigned changes, const std::function<std::unique_ptr<Scenario>()>& make);
+
+/// `usual`, or what XYLEM_CHANGES says.
+unsigned told_changes(unsigned usual);
+
+// ---- For what the compiler puts in front of each access (hooks.cpp)
+
+/// A step begins: an atomic access to `word`.
+void note_step(const volatile void* word, bool writes);
+/// A plain access.
+void note_access(const void* word, bool writes);
 
 }

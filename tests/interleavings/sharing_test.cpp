@@ -13,11 +13,11 @@ using event_channels::test::EventDomain;
 using grant_tables::Status;
 using grant_tables::test::GrantDomain;
 
-Explored explore_in_session(unsigned changes, const std::function<std::unique_ptr<Scenario>()>& make)
+Explored explore_in_session(const std::function<std::unique_ptr<Scenario>()>& make)
 {
     Session session;
     session.machine.set_cpu_count(Scenario::processors);
-    return explore(changes, make);
+    return explore(told_changes(2), make);
 }
 
 // XSA-358: who raises an event and who switches to FIFO each write first and look afterwards: one sees the other.
@@ -40,9 +40,9 @@ private:
     Port port_ = event_channels::bind_virq(guest_.table, 0, VcpuId(0)).take();
 };
 
-TEST(Interleavings, NoEventIsLostInTheSwitchToFifo)
+TEST(SharingInterleavings, NoEventIsLostInTheSwitchToFifo)
 {
-    EXPECT_EQ(explore_in_session(2, [] { return std::make_unique<SwitchScenario>(); }).failure, "");
+    EXPECT_EQ(explore_in_session([] { return std::make_unique<SwitchScenario>(); }).failure, "");
 }
 
 // XSA-343: a reset against a peer that sends, binds and closes.
@@ -83,10 +83,10 @@ private:
     Port waiting_ = event_channels::alloc_unbound(guest_.table, peer_.owner.id).take();
 };
 
-TEST(Interleavings, AResetLeavesBothEndsInAgreement)
+TEST(SharingInterleavings, AResetLeavesBothEndsInAgreement)
 {
     for (unsigned act = 0; act < 3; ++act)
-        EXPECT_EQ(explore_in_session(2, [&] { return std::make_unique<ResetScenario>(act); }).failure, "") << act;
+        EXPECT_EQ(explore_in_session([&] { return std::make_unique<ResetScenario>(act); }).failure, "") << act;
 }
 
 // XSA-228: two processors of one domain at its handles.
@@ -115,9 +115,9 @@ private:
     bool good_ = true;
 };
 
-TEST(Interleavings, TwoMappingsAtOnceHaveHandlesOfTheirOwn)
+TEST(SharingInterleavings, TwoMappingsAtOnceHaveHandlesOfTheirOwn)
 {
-    EXPECT_EQ(explore_in_session(2, [] { return std::make_unique<HandleScenario>(); }).failure, "");
+    EXPECT_EQ(explore_in_session([] { return std::make_unique<HandleScenario>(); }).failure, "");
 }
 
 }

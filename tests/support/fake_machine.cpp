@@ -240,6 +240,7 @@ u64 copy_to_guest(u64 guest_address, const void* from, u64 bytes)
 
 void flush_tlb(CpuMask cpus)
 {
+    FakeMachine::get().step();
     FakeMachine::get().flush(cpus);
 }
 void flush_tlb_page(CpuMask cpus, VirtualAddress address)
@@ -248,21 +249,25 @@ void flush_tlb_page(CpuMask cpus, VirtualAddress address)
 }
 u32 tlb_clock()
 {
+    FakeMachine::get().step();
     return FakeMachine::get().clock();
 }
 CpuMask stale_cpus(CpuMask cpus, u32 stamp)
 {
+    FakeMachine::get().step();
     return FakeMachine::get().stale(cpus, stamp);
 }
 
 void write_pte(u64* entry, u64 value)
 {
+    FakeMachine::get().step(entry);
     const u64 before = __atomic_exchange_n(entry, value, __ATOMIC_SEQ_CST);
     FakeMachine::get().note_pte_write(entry, before, value);
 }
 
 bool compare_exchange_pte(u64* entry, u64& expected, u64 desired)
 {
+    FakeMachine::get().step(entry);
     const u64 before = expected;
     if (!__atomic_compare_exchange_n(entry, &expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return false;
