@@ -36,8 +36,8 @@ struct Explored {
 /// Runs every schedule of at most `changes` changes, until one fails.
 Explored explore(unsigned changes, const std::function<std::unique_ptr<Scenario>()>& make);
 
-/// `usual`, or what XYLEM_CHANGES says.
-unsigned told_changes(unsigned usual);
+/// `usual`, and as many more as XYLEM_MORE_CHANGES says.
+unsigned allowed_changes(unsigned usual);
 
 // ---- For what the compiler puts in front of each access (hooks.cpp)
 

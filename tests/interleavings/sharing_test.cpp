@@ -17,7 +17,7 @@ Explored explore_in_session(const std::function<std::unique_ptr<Scenario>()>& ma
 {
     Session session;
     session.machine.set_cpu_count(Scenario::processors);
-    return explore(told_changes(2), make);
+    return explore(allowed_changes(2), make);
 }
 
 // XSA-358: who raises an event and who switches to FIFO each write first and look afterwards: one sees the other.
