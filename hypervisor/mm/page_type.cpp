@@ -39,7 +39,7 @@ void retire(Frame& f, PageType type)
 /// Drops cached translations that rest on the frame's former type. The frame is busy, with a count of one.
 void flush_former_type(Frame& f)
 {
-    const bool foreign = f.count_info & count_bits::foreign;
+    const bool foreign = atomic_load(&f.count_info) & count_bits::foreign;
     const Owner* owner = find_owner(f.owner);
     const CpuMask everywhere{~u64{0} >> (64 - machine::cpu_count())};
     const CpuMask holders = foreign || !owner ? everywhere : CpuMask{atomic_load(&owner->dirty_cpus.bits)};
@@ -190,7 +190,7 @@ Result<void> become(Frame& f, PageType type, PageType former)
         atomic_store(&f.type_info, type_bits::of(type) | type_bits::validated | 1);
         return {};
     }
-    if (f.count_info & count_bits::uncached) {
+    if (atomic_load(&f.count_info) & count_bits::uncached) {
         machine::flush_cache(machine::map(mfn_of(f)), page_size);
         atomic_and(&f.count_info, ~count_bits::uncached);
     }
