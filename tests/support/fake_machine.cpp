@@ -172,6 +172,18 @@ void FakeMachine::flush(CpuMask cpus)
         }
 }
 
+u32 FakeMachine::clock() const
+{
+    std::lock_guard guard(mutex_);
+    return clock_;
+}
+
+void FakeMachine::arm(Nanoseconds deadline)
+{
+    std::lock_guard guard(mutex_);
+    deadline_ = deadline;
+}
+
 CpuMask FakeMachine::stale(CpuMask cpus, u32 stamp) const
 {
     std::lock_guard guard(mutex_);

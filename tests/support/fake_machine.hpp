@@ -84,11 +84,11 @@ public:
     void note(Event event);
     void note_pte_write(u64* entry, u64 before, u64 after);
     void flush(CpuMask cpus);
-    u32 clock() const { return clock_; }
+    u32 clock() const;
     CpuMask stale(CpuMask cpus, u32 stamp) const;
     unsigned cpu_count() const { return cpu_count_; }
     Nanoseconds now() const { return now_; }
-    void arm(Nanoseconds deadline) { deadline_ = deadline; }
+    void arm(Nanoseconds deadline);
 
 private:
     FakeMachine();
