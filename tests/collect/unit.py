@@ -15,18 +15,20 @@ SECONDS = 300
 LONG_SECONDS = 1800
 LOGS = Path("build/logs")
 # What the environment of a second, longer run says, and about how many seconds that takes.
-LONGER = {"interleavings": ({"XYLEM_CHANGES": "@@"}, 300)}
+LONGER = {"interleavings": ({"XYLEM_MORE_CHANGES": "1"}, 300)}
 
 
 def jobs(binaries):
     paths = [Path(binary) for binary in binaries]
+    longer = [(path, *LONGER[path.name]) for path in paths if path.name in LONGER]
     return [job("unit", path, 20) for path in paths] + [
-        job("long", path, LONGER[path.name][1], always=False, environment=LONGER[path.name][0], limit=LONG_SECONDS)
-        for path in paths if path.name in LONGER]
+        job("long", path, seconds, always=False, environment=environment, limit=LONG_SECONDS)
+        for path, environment, seconds in longer]
 
 
 def tsan_jobs(binaries):
-    return [job("tsan", Path(binary), 60, always=False) for binary in binaries]
+    longest_memory = {"TSAN_OPTIONS": "history_size=7"}  # or it has often forgotten what the other thread did
+    return [job("tsan", Path(binary), 60, always=False, environment=longest_memory) for binary in binaries]
 
 
 def job(kind, binary, seconds, always=True, environment=None, limit=SECONDS):
