@@ -15,7 +15,7 @@ SECONDS = 300
 LONG_SECONDS = 1800
 LOGS = Path("build/logs")
 # What the environment of a second, longer run says, and about how many seconds that takes.
-LONGER = {"interleavings": ({"XYLEM_MORE_CHANGES": "1"}, 300)}
+LONGER = {name: ({"XYLEM_MORE_CHANGES": "1"}, 300) for name in ("interleavings", "sched_interleavings")}
 
 
 def jobs(binaries):
