@@ -242,8 +242,10 @@ private:
         Trace trace = perform(schedule, *scenario);
         ++result.runs;
         const std::string wrong = scenario->verdict();
-        if (!wrong.empty() && result.failure.empty())
+        if (!wrong.empty() && result.failure.empty()) {
             result.failure = schedule.text() + ": " + wrong;
+            std::fprintf(stderr, "%s\n", result.failure.c_str()); // what is wrong may not survive the scenario's end
+        }
         return trace;
     }
 
