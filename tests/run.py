@@ -1,4 +1,4 @@
-"""Runs the tests: units, guests, systems and lint, two at a time, a line for each as it ends.
+"""Runs the tests: units, guests, systems and lint, two at a time but for those that run alone, a line for each as it ends.
 
 Usage: python3 -m tests.run [--all] [--only PATTERN] [--list] [--table FILE] [--unit BINARY...] [--guests IMAGE...]
 Ends with the line `N passed, N failed, N skipped`; exit status 1 if any failed.
@@ -71,9 +71,9 @@ def timed(job):
 
 def finished(jobs):
     """Runs them, those last that want the machine for themselves. Yields each job as it ends, its outcomes, how long it took."""
-    for workers, part in ((WORKERS, [job for job in jobs if not job.alone]), (1, [job for job in jobs if job.alone])):
-        with ThreadPoolExecutor(workers) as pool:
-            futures = {pool.submit(timed, job): job for job in part}
+    for alone in (False, True):
+        with ThreadPoolExecutor(1 if alone else WORKERS) as pool:
+            futures = {pool.submit(timed, job): job for job in jobs if job.alone == alone}
             for future in as_completed(futures):
                 yield futures[future], *future.result()
 

@@ -11,5 +11,5 @@ class Job:
     name: str
     run: Callable[[], list[Outcome]]
     seconds: float = 60         # about how long it takes: long ones start first
-    alone: bool = False         # it watches how time passes: nothing else runs beside it
     always: bool = True         # part of `make test`; the rest of `make test-all` only
+    alone: bool = False         # it watches how time passes: nothing else runs beside it

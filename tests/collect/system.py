@@ -45,7 +45,7 @@ def system_test(seconds, always=True, variants=None, alone=False):
         for variant, arguments in (variants or {"": ()}).items():
             name = f"{base}[{variant}]" if variant else base
             often = variant in always if isinstance(always, (set, frozenset)) else always
-            job = Job(f"system/{name}", lambda n=name, a=arguments: run_test(n, function, a), seconds, alone, often)
+            job = Job(f"system/{name}", lambda n=name, a=arguments: run_test(n, function, a), seconds, often, alone)
             _registered.append(job)
         return function
     return register

@@ -13,7 +13,7 @@ def row(name, counts, seconds):
 
 
 def write(path, results, seconds):
-    """`results`: for each job its name, its outcomes and how long it took; `seconds`: how long all took, two at a time."""
+    """`results`: for each job its name, its outcomes and how long it took; `seconds`: how long all took (tests/run.py)."""
     total = Counter()
     rows = []
     for name, outcomes, took in sorted(results, key=lambda result: result[0]):
