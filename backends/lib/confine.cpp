@@ -71,6 +71,8 @@ static constexpr int allowed[] = {
     SCMP_SYS(epoll_pwait),
     SCMP_SYS(epoll_pwait2),
     SCMP_SYS(eventfd2),
+    SCMP_SYS(pipe),
+    SCMP_SYS(pipe2),
     SCMP_SYS(timerfd_create),
     SCMP_SYS(timerfd_settime),
     SCMP_SYS(signalfd4),

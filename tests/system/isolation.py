@@ -13,7 +13,6 @@ from tools.run.machine import Machine
 
 GUESTS = Path("build/tests/guest")
 NAMES = sorted(main.parent.name for main in Path("tests/guest").glob("*/main.cpp"))
-SEEDS = (1, 20261127, 0x5eed)
 SQUARES = {"xylem-on-xylem": ("xylem", "xylem"), "debian-on-xen": ("xen", "debian")}
 
 DOM0 = """\
@@ -21,18 +20,17 @@ free_memory() {
     xl info | sed -n 's/^free_memory *: //p'
 }
 
-attempt() { # GUEST [WORDS FOR ITS COMMAND LINE]
-    step "$1 ${2-}"
+attempt() { # GUEST
+    step "$1"
     cat > "/run/$1.cfg" <<END
 name = "$1"
 type = "pv"
 kernel = "/rig/$1.elf"
 memory = 16
 vcpus = 2
-extra = "${2-}"
 END
     xl create "/run/$1.cfg"
-    end_of "$1" 300
+    end_of "$1" 60
     console_of "$1"
     expect "$1" "Test result: SUCCESS" "$(console_of "$1" | grep '^Test result')"
     audit
@@ -52,13 +50,3 @@ def unprivileged_guests(run, hypervisor, tools):
     script = AUDIT[hypervisor] + DOM0 + "".join(f"attempt {name}\n" for name in NAMES) + "echo ISOLATION-PASSED\n"
     lines = run_script(run, Machine(hypervisor=hypervisor, tools=tools), script, 400, files=files)
     check("ISOLATION-PASSED" in lines, "the script in dom0 came to no verdict")
-
-
-@system_test(seconds=180, variants=SQUARES)
-def random_calls(run, hypervisor, tools):
-    """More of the guest that makes random hypercalls, from seeds that give the same calls each time."""
-    files = {"rig/random_calls.elf": (GUESTS / "random_calls.elf").read_bytes()}
-    attempts = "".join(f'attempt random_calls "seed={seed} calls=50000"\n' for seed in SEEDS)
-    lines = run_script(run, Machine(hypervisor=hypervisor, tools=tools), AUDIT[hypervisor] + DOM0 + attempts + "echo RANDOM-PASSED\n",
-                       900, files=files)
-    check("RANDOM-PASSED" in lines, "the script in dom0 came to no verdict")

@@ -139,7 +139,7 @@ AS_XENTOP = f"""\
 xl create /etc/xen/demo.cfg "extra='console=hvc0 mode=idle'"
 wait_until 120 guest_says demo XYLEM-GUEST-READY
 sleep 2
-for options in "" "-f -z" "-n -x -r"; do
+for options in "" "-f" "-n -x -r"; do
     for program in xentop "{FOLDER_BESIDE_DEBIAN}/xl top"; do
         $program -b -i 1 $options | awk '/^ *(Domain-0|demo) / {{ $2 = $3 = $4 = "" }} {{ print }}' > "/run/$(basename "${{program%% *}}")"
     done

@@ -234,7 +234,7 @@ TEST_F(Qcow2Image, DiscardedClustersAreGivenBackAndUsedAgain)
 
 TEST_F(Qcow2Image, WhatIsNotServedIsRefusedInASentence)
 {
-    create("--object secret,id=s,data=x -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10");
+    create("--object secret,id=s,data=x -o encrypt.format=aes,encrypt.key-secret=s");
     EXPECT_EQ(failure("qcow2:" + image), "disk IMAGE: is encrypted, which is not served");
     create("-o extended_l2=on");
     EXPECT_EQ(failure("qcow2:" + image), "disk IMAGE: has extended L2 entries (subclusters), which are not served; "
