@@ -3,12 +3,10 @@
 
 #include "hypervisor/abi/io/xenbus.hpp"
 
+#include <algorithm>
 #include <unistd.h>
 
 namespace xylem::backends::block {
-
-/// A ring of up to 2^4 pages, as Linux's backend offers.
-static constexpr unsigned max_ring_page_order = 4;
 
 static std::string counters_path(const DevicePlace& place)
 {
@@ -50,6 +48,7 @@ Entries BlockDevice::features() const
 {
     const Geometry& disk = disk_->geometry();
     Entries nodes{{"max-ring-page-order", std::to_string(max_ring_page_order)},
+                  {"multi-queue-max-queues", std::to_string(max_queues)},
                   {"feature-max-indirect-segments", std::to_string(max_indirect_segments)},
                   {"feature-flush-cache", "1"},
                   {"feature-barrier", "1"},
@@ -72,38 +71,16 @@ void BlockDevice::check_protocol()
                                              protocol, abi::io::protocol_x86_64));
 }
 
-static unsigned long wanted_number(Store& store, const std::string& path)
+void BlockDevice::connect_ring(const RingPlace& place, Grants grants)
 {
-    if (const auto number = read_number(store, path))
-        return *number;
-    throw std::runtime_error(fmt::format("the frontend's node {} is missing or no number", path));
-}
-
-std::vector<GrantRef> BlockDevice::ring_refs()
-{
-    const auto order = read_number(context_.store, place_.front + "/ring-page-order");
-    const auto ref_at = [&](const std::string& node) {
-        return GrantRef(static_cast<u32>(wanted_number(context_.store, place_.front + node)));
-    };
-    if (!order)
-        return {ref_at("/ring-ref")};
-    if (*order > max_ring_page_order)
-        throw std::runtime_error(fmt::format("the frontend wants a ring of 2^{} pages, but at most 2^{} are served",
-                                             *order, max_ring_page_order));
-    std::vector<GrantRef> refs;
-    for (unsigned i = 0; i < 1u << *order; ++i)
-        refs.push_back(ref_at(fmt::format("/ring-ref{}", i)));
-    return refs;
-}
-
-MappedPages BlockDevice::map_ring()
-{
-    const std::vector<GrantRef> refs = ring_refs();
-    MappedPages ring(memory_, refs);
-    if (!ring)
+    MappedPages pages(memory_, place.pages);
+    if (!pages)
         throw std::runtime_error(
-            fmt::format("the frontend's ring page (grant reference {}) cannot be mapped", refs[0].value));
-    return ring;
+            fmt::format("the frontend's ring page (grant reference {}) cannot be mapped", place.pages[0].value));
+    Queue& queue = *queues_.emplace_back(std::make_unique<Queue>(QueueParts{
+        context_.loop, memory_, *disk_, limits_, *counters_, std::move(pages), grants, name_,
+        [this] { events_.on_broken("the frontend broke the ring protocol"); }, [this] { queue_is_idle(); }}));
+    queue.set_signal(context_.events.bind(place_.peer, place.port, [&queue] { queue.serve(); }));
 }
 
 void BlockDevice::open_counters(Begin begin)
@@ -123,17 +100,15 @@ Entries BlockDevice::connect(Begin begin)
     open_counters(begin);
     rest_.state = Rest::State::due;
     const bool persistent = read_flag(context_.store, place_.front + "/feature-persistent");
-    const Port port(static_cast<u32>(wanted_number(context_.store, place_.front + "/event-channel")));
-    queue_ = std::make_unique<Queue>(QueueParts{context_.loop, memory_, *disk_, limits_, *counters_, map_ring(),
-                                                persistent ? Grants::persistent : Grants::copied, name_,
-                                                [this] { events_.on_broken("the frontend broke the ring protocol"); },
-                                                [this] { queue_is_idle(); }});
-    queue_->set_signal(context_.events.bind(place_.peer, port, [this] { queue_->serve(); }));
-    if (begin == Begin::fresh)
-        queue_->start();
-    else
-        queue_->resume();
-    queue_->serve(); // a resumed ring may hold requests for which no event will come
+    for (const RingPlace& ring : read_rings(context_.store, place_.front))
+        connect_ring(ring, persistent ? Grants::persistent : Grants::copied);
+    for (const auto& queue : queues_) { // all could be had: a frontend that is refused has nothing in service
+        if (begin == Begin::fresh)
+            queue->start();
+        else
+            queue->resume();
+        queue->serve(); // a resumed ring may hold requests for which no event will come
+    }
     const Geometry& disk = disk_->geometry();
     const u32 info = disk.access == Access::read_only ? abi::io::vdisk_readonly : 0;
     return {{"sectors", std::to_string(disk.sectors())},
@@ -142,29 +117,37 @@ Entries BlockDevice::connect(Begin begin)
             {"physical-sector-size", std::to_string(disk.physical_sector_bytes)}};
 }
 
+void BlockDevice::stop_taking()
+{
+    for (const auto& queue : queues_)
+        queue->stop_taking();
+}
+
+bool BlockDevice::queues_idle() const
+{
+    return std::all_of(queues_.begin(), queues_.end(), [](const auto& queue) { return queue->idle(); });
+}
+
 bool BlockDevice::disconnect()
 {
-    if (!queue_)
-        return rest();
-    queue_->stop_taking();
-    if (!queue_->idle())
+    stop_taking();
+    if (!queues_idle())
         return false;
-    queue_.reset();
+    queues_.clear();
     return rest();
 }
 
 void BlockDevice::quiesce()
 {
     quiesced_ = true;
-    if (queue_)
-        queue_->stop_taking();
-    if (!queue_ || queue_->idle())
+    stop_taking();
+    if (queues_idle())
         rest();
 }
 
 bool BlockDevice::idle() const
 {
-    return (!queue_ || queue_->idle()) && (!disk_ || rest_.state == Rest::State::done);
+    return queues_idle() && (!disk_ || rest_.state == Rest::State::done);
 }
 
 /// Has the disk tidy up, once after each connection. @return whether it has
@@ -180,7 +163,7 @@ bool BlockDevice::rest()
 
 void BlockDevice::queue_is_idle()
 {
-    if (quiesced_)
+    if (quiesced_ && queues_idle())
         rest();
     events_.on_idle();
 }

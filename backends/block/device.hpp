@@ -1,8 +1,9 @@
-// A virtual disk: what its folder in the store says, made into a Disk and a Queue.
+// A virtual disk: what its folder in the store says, made into a Disk and its Queues.
 #pragma once
 
 #include "backends/block/open.hpp"
 #include "backends/block/queue.hpp"
+#include "backends/block/rings.hpp"
 #include "backends/lib/device.hpp"
 #include "backends/lib/xen_peer.hpp"
 #include "dom0/lib/disk_counters.hpp"
@@ -45,8 +46,9 @@ private:
     };
 
     Entries features() const;
-    MappedPages map_ring();
-    std::vector<GrantRef> ring_refs();
+    void connect_ring(const RingPlace& place, Grants grants);
+    void stop_taking();
+    bool queues_idle() const;
     void check_protocol();
     void open_counters(Begin begin);
     bool rest();
@@ -62,7 +64,7 @@ private:
     bool quiesced_ = false;
     Limits limits_; ///< read once: a frontend that connects anew has no fresh budget
     dom0::SharedDiskCounters counters_;
-    std::unique_ptr<Queue> queue_; // before the disk in the order of ends
+    std::vector<std::unique_ptr<Queue>> queues_; // before the disk in the order of ends
 };
 
 }

@@ -32,8 +32,8 @@ AsyncIo::AsyncIo(EventLoop& loop) : loop_(loop)
     watch_ = loop_.watch_readable(ring_.ring_fd, [this] { reap(); });
 }
 
-/// The kernel's queue does what we use it for, and nothing else: no filter of system calls sees what is asked for in
-/// it.
+/// The kernel's queue does what we use it for, and nothing else: no filter of system calls (confine.hpp) sees what is
+/// asked for in it.
 int AsyncIo::restrict_to_files()
 {
     io_uring_restriction allowed[4] = {};

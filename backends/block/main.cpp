@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
+#include <linux/capability.h>
 
 using namespace xylem::backends;
 
@@ -41,7 +42,8 @@ static void serve(Service& service)
 int main(int argc, char** argv)
 {
     CLI::App app("Serves guests' disks: each device in backend/vbd, from the file that its params name.");
-    Service service;
+    // Disks belong to whoever made them.
+    Service service({.capabilities = {CAP_DAC_OVERRIDE}, .socket_families = {}, .io_uring = true});
     service.add_options(app);
     return service_main(app, argc, argv, [&] { serve(service); });
 }

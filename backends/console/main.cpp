@@ -26,7 +26,7 @@ static void serve(Service& service, const console::Options& options)
 int main(int argc, char** argv)
 {
     CLI::App app("Serves guests' consoles: a pty each, and a log. SIGHUP opens the logs anew.");
-    Service service;
+    Service service({});
     service.add_options(app);
     std::string what = "guest";
     std::string folder = "/var/log/xen/console";

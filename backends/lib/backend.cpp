@@ -29,7 +29,7 @@ static void serve(Service& service, const BackendKind& kind)
 int backend_main(int argc, char** argv, const BackendKind& kind)
 {
     CLI::App app(kind.about);
-    Service service;
+    Service service(kind.needs);
     service.add_options(app);
     return service_main(app, argc, argv, [&] { serve(service, kind); });
 }

@@ -2,6 +2,7 @@
 // has.
 #pragma once
 
+#include "backends/lib/confine.hpp"
 #include "backends/lib/ring_device.hpp"
 
 namespace xylem::backends {
@@ -10,6 +11,7 @@ struct BackendKind {
     const char* type;  ///< the folder's name in the store
     const char* about; ///< one sentence for --help
     std::function<std::unique_ptr<Device>(DeviceSeams seams, DevicePlace place, DeviceEvents events)> make_device;
+    Needs needs = {}; ///< beside the loop, the store, grants and events
 };
 
 /// @return the exit status: 1 with one sentence on stderr when it cannot be started

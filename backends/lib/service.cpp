@@ -18,6 +18,7 @@ namespace xylem::backends {
 void Service::add_options(CLI::App& app)
 {
     app.add_option("--pid-file", pid_file_, "write this process's number here once it is ready");
+    app.add_flag("--unconfined", unconfined_, "keep all capabilities and system calls, as for a debugger");
 }
 
 /// The protocol is one datagram to $NOTIFY_SOCKET, and documented as stable: not worth a library with its own closure
@@ -76,6 +77,8 @@ void Service::run(EventLoop& loop, std::function<void(EventLoop::Handler done)> 
         }
     };
     const EventLoop::Watch watch = loop.watch_readable(signals.get(), on_signal);
+    if (!unconfined_)
+        confine(needs_);
     announce();
     loop.run();
     notify_supervisor("STOPPING=1");

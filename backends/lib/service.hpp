@@ -2,6 +2,7 @@
 // failed start.
 #pragma once
 
+#include "backends/lib/confine.hpp"
 #include "backends/lib/event_loop.hpp"
 
 #include <string>
@@ -14,6 +15,9 @@ namespace xylem::backends {
 
 class Service {
 public:
+    /// `needs` is what is left to the process when it serves.
+    explicit Service(Needs needs) : needs_(std::move(needs)) {}
+
     /// Adds the options that every service has.
     void add_options(CLI::App& app);
 
@@ -23,7 +27,9 @@ public:
 private:
     void announce() const;
 
+    Needs needs_;
     std::string pid_file_;
+    bool unconfined_ = false;
 };
 
 /// Tells the supervisor, if there is one, in the words of sd_notify(3): "READY=1".

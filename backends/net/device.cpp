@@ -31,8 +31,8 @@ Entries NetDevice::prepare()
     rules_ = read_rules();
     try {
         tap_ = std::make_unique<Tap>(context_.loop, config, [this] {
-            if (receive_)
-                receive_->serve();
+            if (splitter_)
+                splitter_->arrival();
         });
     } catch (const InterfaceBusy& busy) {
         throw NotYet(busy.what());
@@ -44,7 +44,8 @@ Entries NetDevice::prepare()
             {"feature-ipv6-csum-offload", "1"},
             {"feature-rx-copy", "1"},
             {"feature-rx-flip", "0"},
-            {"feature-split-event-channels", "1"}};
+            {"feature-split-event-channels", "1"},
+            {"multi-queue-max-queues", std::to_string(most_queues)}};
 }
 
 Offload NetDevice::read_offload() const
@@ -76,99 +77,103 @@ SendRules NetDevice::read_rules() const
     return rules;
 }
 
-MappedPages NetDevice::map_ring(const std::string& node)
+MappedPages NetDevice::map_ring(GrantRef page, const char* direction)
 {
-    const auto number = read_number(context_.store, place_.front + node);
-    if (!number)
-        throw std::runtime_error(fmt::format("the frontend's node {}{} is missing or no number", place_.front, node));
-    const GrantRef ref(static_cast<u32>(*number));
-    MappedPages ring(memory_, {&ref, 1});
+    MappedPages ring(memory_, {&page, 1});
     if (!ring)
-        throw std::runtime_error(fmt::format("the frontend's ring page {} cannot be mapped", node.substr(1)));
+        throw std::runtime_error(
+            fmt::format("the frontend's {} ring (grant reference {}) cannot be mapped", direction, page.value));
     return ring;
 }
 
-Port NetDevice::read_port(const std::string& node) const
+void NetDevice::make_pair(const RingPlace& place, const Offload& offload)
 {
-    if (const auto number = read_number(context_.store, place_.front + node))
-        return Port(static_cast<u32>(*number));
-    throw std::runtime_error(fmt::format("the frontend's node {}{} is missing or no number", place_.front, node));
-}
-
-void NetDevice::make_queues()
-{
-    const auto parts = [this](std::function<void()> notify) {
-        return QueueParts{context_.loop, memory_, *tap_, name_, std::move(notify), [this](std::string why) {
+    Pair& pair = *pairs_.emplace_back(std::make_unique<Pair>());
+    const auto parts = [&](std::function<void()> notify) {
+        return QueueParts{context_.loop,
+                          memory_,
+                          splitter_->queue(pairs_.size() - 1),
+                          name_,
+                          std::move(notify),
+                          [this](std::string why) {
                               log("{}: closing the device, for the guest broke the protocol: {}", name_, why);
                               events_.on_broken(why);
                           }};
     };
-    transmit_ =
-        std::make_unique<Transmit>(parts([this] { transmit_signal_->notify(); }), map_ring("/tx-ring-ref"), rules_);
-    receive_ =
-        std::make_unique<Receive>(parts([this] { (receive_signal_ ? receive_signal_ : transmit_signal_)->notify(); }),
-                                  map_ring("/rx-ring-ref"), read_offload());
+    pair.transmit = std::make_unique<Transmit>(parts([&pair] { pair.transmit_signal->notify(); }),
+                                               map_ring(place.transmit_page, "transmit"), rules_);
+    pair.receive = std::make_unique<Receive>(
+        parts([&pair] { (pair.receive_signal ? pair.receive_signal : pair.transmit_signal)->notify(); }),
+        map_ring(place.receive_page, "receive"), offload);
 }
 
-void NetDevice::bind_events()
+void NetDevice::Pair::bind(EventHub& events, DomId peer, const RingPlace& place)
 {
-    if (context_.store.read(place_.front + "/event-channel-tx")) {
-        transmit_signal_ =
-            context_.events.bind(place_.peer, read_port("/event-channel-tx"), [this] { transmit_->serve(); });
-        receive_signal_ =
-            context_.events.bind(place_.peer, read_port("/event-channel-rx"), [this] { receive_->serve(); });
+    if (place.receive_port) {
+        transmit_signal = events.bind(peer, place.transmit_port, [this] { transmit->serve(); });
+        receive_signal = events.bind(peer, *place.receive_port, [this] { receive->serve(); });
         return;
     }
-    transmit_signal_ = context_.events.bind(place_.peer, read_port("/event-channel"), [this] {
-        transmit_->serve();
-        receive_->serve();
+    transmit_signal = events.bind(peer, place.transmit_port, [this] {
+        transmit->serve();
+        receive->serve();
     });
+}
+
+void NetDevice::Pair::begin(Begin begin)
+{
+    if (begin == Begin::resumed) { // the predecessor may have died between answering and telling
+        transmit_signal->notify();
+        if (receive_signal)
+            receive_signal->notify();
+    }
+    transmit->serve();
+    receive->serve();
 }
 
 Entries NetDevice::connect(Begin begin)
 {
     if (!read_flag(context_.store, place_.front + "/request-rx-copy"))
         throw std::runtime_error("the frontend wants received pages to be flipped; only copying is served");
-    make_queues();
-    if (begin == Begin::fresh) {
-        transmit_->ring().start();
-        receive_->ring().start();
-    } else {
-        transmit_->ring().resume();
-        receive_->ring().resume();
+    const std::vector<RingPlace> places = read_rings(context_.store, place_.front);
+    const Offload offload = read_offload();
+    splitter_ = std::make_unique<Splitter>(context_.loop, *tap_, places.size(),
+                                           [this](std::size_t queue) { pairs_[queue]->receive->serve(); });
+    for (const RingPlace& place : places)
+        make_pair(place, offload);
+    for (const auto& pair : pairs_) {
+        if (begin == Begin::fresh) {
+            pair->transmit->ring().start();
+            pair->receive->ring().start();
+        } else {
+            pair->transmit->ring().resume();
+            pair->receive->ring().resume();
+        }
     }
-    bind_events();
-    tap_->set_offload(read_offload());
+    for (std::size_t i = 0; i < places.size(); ++i)
+        pairs_[i]->bind(context_.events, place_.peer, places[i]);
+    tap_->set_offload(offload);
     tap_->drain();
-    tap_->listen(true);
-    if (begin == Begin::resumed) { // the predecessor may have died between answering and telling
-        transmit_signal_->notify();
-        if (receive_signal_)
-            receive_signal_->notify();
-    }
-    transmit_->serve();
-    receive_->serve();
+    for (const auto& pair : pairs_)
+        pair->begin(begin);
     return {};
 }
 
 bool NetDevice::disconnect()
 {
-    if (tap_)
-        tap_->listen(false);
-    transmit_signal_.reset();
-    receive_signal_.reset();
-    transmit_.reset();
-    receive_.reset();
+    pairs_.clear();
+    splitter_.reset();
     return true;
 }
 
 void NetDevice::quiesce()
 {
-    if (!transmit_)
-        return;
-    transmit_->stop();
-    receive_->stop();
-    tap_->listen(false);
+    for (const auto& pair : pairs_) {
+        pair->transmit->stop();
+        pair->receive->stop();
+    }
+    if (tap_)
+        tap_->listen(false);
 }
 
 }

@@ -1,9 +1,11 @@
-// A virtual interface: what its folder in the store says, made into a Tap and the two queues.
+// A virtual interface: what its folder in the store says, made into a Tap and pairs of queues.
 #pragma once
 
 #include "backends/lib/device.hpp"
 #include "backends/lib/xen_peer.hpp"
 #include "backends/net/receive.hpp"
+#include "backends/net/rings.hpp"
+#include "backends/net/splitter.hpp"
 #include "backends/net/tap.hpp"
 #include "backends/net/transmit.hpp"
 
@@ -31,10 +33,19 @@ private:
     TapConfig tap_config() const;
     Offload read_offload() const;
     SendRules read_rules() const;
-    MappedPages map_ring(const std::string& node);
-    Port read_port(const std::string& node) const;
-    void make_queues();
-    void bind_events();
+    MappedPages map_ring(GrantRef page, const char* direction);
+    void make_pair(const RingPlace& place, const Offload& offload);
+
+    /// What serves one of the guest's pairs of rings.
+    struct Pair {
+        std::unique_ptr<Transmit> transmit;
+        std::unique_ptr<Receive> receive;
+        std::unique_ptr<PeerSignal> transmit_signal;
+        std::unique_ptr<PeerSignal> receive_signal; ///< null: one event channel for both
+
+        void bind(EventHub& events, DomId peer, const RingPlace& place);
+        void begin(Begin begin);
+    };
 
     Context context_;
     DevicePlace place_;
@@ -43,10 +54,8 @@ private:
     GntdevMemory memory_;
     std::unique_ptr<Tap> tap_;
     SendRules rules_; ///< read once: a frontend that connects anew has no fresh budget
-    std::unique_ptr<Transmit> transmit_;
-    std::unique_ptr<Receive> receive_;
-    std::unique_ptr<PeerSignal> transmit_signal_;
-    std::unique_ptr<PeerSignal> receive_signal_; // null: one event channel for both
+    std::unique_ptr<Splitter> splitter_;
+    std::vector<std::unique_ptr<Pair>> pairs_; // before the splitter in the order of ends
 };
 
 }

@@ -5,6 +5,8 @@
 #include "backends/net/device.hpp"
 
 #include <CLI/CLI.hpp>
+#include <linux/capability.h>
+#include <sys/socket.h>
 
 using namespace xylem::backends;
 
@@ -25,7 +27,8 @@ int main(int argc, char** argv)
 {
     CLI::App app(
         "Serves guests' network interfaces: each device in backend/vif, by a tap on the bridge that it names.");
-    Service service;
+    // Taps are made, named, and put on bridges.
+    Service service({.capabilities = {CAP_NET_ADMIN}, .socket_families = {AF_INET}, .io_uring = false});
     service.add_options(app);
     return service_main(app, argc, argv, [&] { serve(service); });
 }

@@ -157,4 +157,22 @@ void store_full_checksum(std::span<std::byte> frame, const ChecksumPlace& place)
     store(frame, place.field, !place.tcp && checksum == 0 ? 0xffff : checksum); // UDP: 0 would mean "none"
 }
 
+u32 flow_of(std::span<const std::byte> frame)
+{
+    u32 flow = 2166136261u; // FNV-1a: quick on a few bytes, and every bit of them counts
+    const auto mix = [&flow](std::span<const std::byte> bytes) {
+        for (const std::byte each : bytes)
+            flow = (flow ^ static_cast<u8>(each)) * 16777619u;
+    };
+    if (frame.size() < ethernet_header_bytes)
+        return 0;
+    if (const auto place = find_checksum(frame)) {
+        mix(place->ipv6 ? frame.subspan(place->network + 8, 32) : frame.subspan(place->network + 12, 8));
+        mix(frame.subspan(place->transport, 4));
+    } else {
+        mix(frame.first(12));
+    }
+    return flow ^ flow >> 16; // its low bits are the weakest
+}
+
 }

@@ -63,4 +63,8 @@ void store_pseudo_header_sum(std::span<std::byte> head, const ChecksumPlace& pla
 /// Computes and stores the whole checksum, for a receiver that cannot.
 void store_full_checksum(std::span<std::byte> frame, const ChecksumPlace& place);
 
+/// A number that all frames of one flow have, by addresses and ports of TCP and UDP; of other frames by Ethernet's
+/// addresses. `frame` has an Ethernet header at least, or is of no flow.
+u32 flow_of(std::span<const std::byte> frame);
+
 }

@@ -18,6 +18,9 @@ CORE_MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenf
 # Serves the file that the demo's guest fetches, and scripts for the tests' guests.
 WEB = {"name": "web", "command": ["busybox", "httpd", "-f", "-p", "10.9.0.1:80", "-h", "/srv/www"], "ready": "started"}
 
+# Where Prometheus would find what xl metrics tells, once the service is switched on.
+METRICS_PORT = 9417
+
 LOOP_DISK = {"name": "demo-disk", "command": ["losetup", "/dev/loop0", "/var/lib/xen/images/demo.img"], "ready": "exited"}
 
 
@@ -62,6 +65,9 @@ def init_configuration(ours, folder):
         listed.append(_backend("xylem-netback", folder, after))
     else:
         modules.append("xen-netback")
+    if "xl" in ours:
+        listed.append({"name": "xl-metrics", "command": [f"{folder}/xl", "metrics", "--listen", str(METRICS_PORT)],
+                       "ready": "started", "after": after, "enabled": False})
     return json.dumps({"hostname": "dom0", "modules": modules, "bridge": {"name": "xenbr0", "address": "10.9.0.1/24"},
                        "services": listed, "banner": BANNER.read_text()}, indent=1)
 

@@ -17,6 +17,8 @@ enum class XylemCmd : uint32_t {
     /// whole
     /// text is into `length`, and answers with the count of violations.
     audit = 0,
+    /// How long a vCPU of any domain has been in each state: XylemVcpuStates. vcpu_op tells only the domain itself.
+    vcpu_states = 1,
 };
 
 struct XylemOp {
@@ -25,6 +27,15 @@ struct XylemOp {
     GuestHandle<char> text;
     uint64_t size;   // in: bytes at `text`
     uint64_t length; // out: bytes of the whole answer, which may be more than `size`
+};
+
+struct XylemVcpuStates {
+    XylemCmd cmd;
+    uint32_t flags; // must be 0
+    RawDomId domain;
+    uint16_t pad;
+    uint32_t vcpu;
+    uint64_t ns[4]; // out: by Runstate
 };
 
 }

@@ -48,6 +48,16 @@ template <typename T> bool atomic_compare_exchange(volatile T* word, T& expected
     return __atomic_compare_exchange_n(word, &expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
+/// For words that some read without the lock that their writers hold: what was written before is seen with them.
+template <typename T> T load_acquire(const T* word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+template <typename T> void store_release(T* word, T value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
 /// @return whether bit `n` of the bit array was set before.
 inline bool atomic_test_and_set(volatile u64* words, u64 n)
 {

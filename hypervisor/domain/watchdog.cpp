@@ -16,11 +16,8 @@ void ran_out(void* context)
     shut_down(domain, static_cast<u8>(abi::ShutdownReason::watchdog));
 }
 
-void start(Domain& domain, Watchdog& watchdog, u32 seconds)
+void start(Watchdog& watchdog, u32 seconds)
 {
-    watchdog.in_use = true;
-    watchdog.timer.function = ran_out;
-    watchdog.timer.context = &domain;
     sched::set_timer(watchdog.timer, machine::now() + i64{seconds} * 1'000'000'000);
 }
 
@@ -35,9 +32,14 @@ Result<i64> set_watchdog(Domain& domain, u32 id, u32 seconds)
         if (seconds == 0)
             return Error::Invalid;
         for (u32 i = 0; i < std::size(domain.watchdogs); ++i) {
-            if (domain.watchdogs[i].in_use)
+            Watchdog& watchdog = domain.watchdogs[i];
+            if (watchdog.in_use)
                 continue;
-            start(domain, domain.watchdogs[i], seconds);
+            watchdog.in_use = true;
+            // Here alone: one that is armed may be running out on another processor.
+            watchdog.timer.function = ran_out;
+            watchdog.timer.context = &domain;
+            start(watchdog, seconds);
             return i64{i} + 1;
         }
         return Error::NoSpace;
@@ -49,7 +51,7 @@ Result<i64> set_watchdog(Domain& domain, u32 id, u32 seconds)
         sched::cancel_timer(watchdog.timer);
         watchdog.in_use = false;
     } else {
-        start(domain, watchdog, seconds);
+        start(watchdog, seconds);
     }
     return i64{0};
 }

@@ -1,7 +1,8 @@
-// xylem_op, our own hypercall: the audit of the whole machine. (hypervisor/abi/xylem.hpp)
+// xylem_op, our own hypercall: the audit of the whole machine, and what vCPUs have done with their time.
+// (hypervisor/abi/xylem.hpp)
 //
-// All vCPUs but the caller's are stopped meanwhile, so that nothing changes under the walk. It takes as long as it
-// takes: it is for tests and for operators who look for a fault.
+// For the audit all vCPUs but the caller's are stopped meanwhile, so that nothing changes under the walk. It takes as
+// long as it takes: it is for tests and for operators who look for a fault.
 
 #include "hypervisor/abi/xylem.hpp"
 
@@ -162,16 +163,33 @@ Result<i64> audit(Vcpu& self, GuestInOut<abi::XylemOp> argument, abi::XylemOp op
     return static_cast<i64>(report.violations());
 }
 
-Result<i64> operate(Vcpu& self, GuestInOut<abi::XylemOp> argument)
+Result<i64> vcpu_states(GuestInOut<abi::XylemVcpuStates> argument)
+{
+    abi::XylemVcpuStates op = TRY(argument.copy_in());
+    const DomainRef domain = TRY(find_domain(DomId(op.domain)));
+    const Vcpu* vcpu = domain->vcpu(VcpuId(op.vcpu));
+    if (!vcpu)
+        return Error::NoEntry;
+    const sched::Account account = sched::account(vcpu->unit);
+    for (unsigned state = 0; state < 4; ++state)
+        op.ns[state] = account.time_in[state];
+    TRY(argument.copy_out(op));
+    return i64{0};
+}
+
+Result<i64> operate(Vcpu& self, u64 address)
 {
     if (!self.domain->privileged())
         return Error::NotPermitted;
+    const GuestInOut<abi::XylemOp> argument(address);
     const abi::XylemOp op = TRY(argument.copy_in());
     if (op.flags != 0)
         return Error::Invalid;
     switch (op.cmd) {
     case abi::XylemCmd::audit:
         return audit(self, argument, op);
+    case abi::XylemCmd::vcpu_states:
+        return vcpu_states(GuestInOut<abi::XylemVcpuStates>(address));
     }
     return Error::NotImplemented;
 }
@@ -180,7 +198,7 @@ Result<i64> operate(Vcpu& self, GuestInOut<abi::XylemOp> argument)
 
 i64 xylem_op(Vcpu& self, Arguments& args)
 {
-    const Result<i64> result = operate(self, GuestInOut<abi::XylemOp>(args.a[0]));
+    const Result<i64> result = operate(self, args.a[0]);
     if (result == Error::Preempted)
         return preempted;
     return result.ok() ? result.value() : to_errno(result.error());

@@ -39,7 +39,7 @@ Result<void> check_unusual_mapping(const Parties& parties, u64 entry, Mfn mfn)
     if (f.owner != parties.data.id && (&parties.data == &parties.tables || !parties.caller.privileged))
         return Error::Busy;
     if (entry & pte::cache_bits) {
-        if (f.count_info & count_bits::hypervisor)
+        if (atomic_load(&f.count_info) & count_bits::hypervisor)
             return Error::Access;
         atomic_or(&f.count_info, count_bits::uncached);
     }

@@ -32,7 +32,13 @@ bool is_free_run(Mfn mfn, unsigned order)
     if (!is_ram(mfn))
         return false;
     const Frame& f = frame(mfn);
-    return (f.count_info & count_bits::free) && f.order == order;
+    return (load_acquire(&f.count_info) & count_bits::free) && f.order == order;
+}
+
+/// Of a frame that nobody can get a reference to: others read the word, but change it only where its count is not zero.
+void change_flags(Frame& f, u64 set, u64 clear)
+{
+    store_release(&f.count_info, (f.count_info & ~clear) | set);
 }
 
 void insert_run(Mfn first, unsigned order)
@@ -82,7 +88,7 @@ Mfn take_run(unsigned order, unsigned max_address_bits)
         if (first == invalid_mfn)
             continue;
         for (u64 i = 0; i < u64{1} << order; ++i)
-            frame(first + i).count_info &= ~count_bits::free;
+            change_flags(frame(first + i), 0, count_bits::free);
         free_frames_total -= u64{1} << order;
         return first;
     }
@@ -93,8 +99,9 @@ void return_run(Mfn first, unsigned order)
 {
     for (u64 i = 0; i < u64{1} << order; ++i) {
         Frame& f = frame(first + i);
-        f.count_info = (f.count_info & (count_bits::ram | count_bits::stale | count_bits::clean)) | count_bits::free;
-        f.type_info = 0;
+        store_release(&f.count_info,
+                      (f.count_info & (count_bits::ram | count_bits::stale | count_bits::clean)) | count_bits::free);
+        store_release(&f.type_info, u64{0});
         f.owner = domid_none;
         f.order = inside_run;
     }
@@ -131,7 +138,7 @@ void flush_run(Mfn first, unsigned order)
         Frame& f = frame(first + i);
         if (!(f.count_info & count_bits::stale))
             continue;
-        f.count_info &= ~count_bits::stale;
+        change_flags(f, 0, count_bits::stale);
         holders = holders | machine::stale_cpus(all_cpus(), f.tlb_stamp);
     }
     if (!holders.empty())
@@ -147,13 +154,13 @@ bool scrub_run(Mfn first, unsigned order, Interruptible interruptible)
         if (frame(mfn).count_info & count_bits::clean)
             continue;
         __builtin_memset(machine::map(mfn), 0, page_size);
-        frame(mfn).count_info |= count_bits::clean;
+        change_flags(frame(mfn), count_bits::clean, 0);
         if (interruptible == Interruptible::yes && ++cleared % frames_between_questions == 0 && mfn + 1 < end &&
             preemption_check && preemption_check())
             return false;
     }
     for (Mfn mfn = first; mfn < end; ++mfn)
-        frame(mfn).count_info &= ~count_bits::clean;
+        change_flags(frame(mfn), 0, count_bits::clean);
     return true;
 }
 
@@ -188,7 +195,7 @@ Result<Mfn> allocate_frames(unsigned order, unsigned max_address_bits)
     flush_run(first, order);
     scrub_run(first, order);
     for (u64 i = 0; i < u64{1} << order; ++i)
-        frame(first + i).count_info |= count_bits::hypervisor;
+        change_flags(frame(first + i), count_bits::hypervisor, 0);
     frame(first).order = static_cast<u16>(order);
     return first;
 }

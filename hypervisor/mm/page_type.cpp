@@ -29,16 +29,17 @@ bool preempted()
 }
 
 /// Leaves the type as a mere memory: the count goes to zero, and whoever changes the type has to flush what is older.
+/// The frame is busy.
 void retire(Frame& f, PageType type)
 {
     f.tlb_stamp = machine::tlb_clock();
-    atomic_store(&f.type_info, type_bits::of(type));
+    __atomic_store_n(&f.type_info, type_bits::of(type), __ATOMIC_RELEASE);
 }
 
 /// Drops cached translations that rest on the frame's former type. The frame is busy, with a count of one.
 void flush_former_type(Frame& f)
 {
-    const bool foreign = f.count_info & count_bits::foreign;
+    const bool foreign = atomic_load(&f.count_info) & count_bits::foreign;
     const Owner* owner = find_owner(f.owner);
     const CpuMask everywhere{~u64{0} >> (64 - machine::cpu_count())};
     const CpuMask holders = foreign || !owner ? everywhere : CpuMask{atomic_load(&owner->dirty_cpus.bits)};
@@ -189,7 +190,7 @@ Result<void> become(Frame& f, PageType type, PageType former)
         atomic_store(&f.type_info, type_bits::of(type) | type_bits::validated | 1);
         return {};
     }
-    if (f.count_info & count_bits::uncached) {
+    if (atomic_load(&f.count_info) & count_bits::uncached) {
         machine::flush_cache(machine::map(mfn_of(f)), page_size);
         atomic_and(&f.count_info, ~count_bits::uncached);
     }
@@ -284,13 +285,8 @@ void put_type_slowly(Mfn mfn)
             continue;
         }
         const PageType type = type_bits::type(seen);
-        if (type == PageType::writable || type == PageType::none) {
-            // The stamp must be there before the type can change; and only we hold the last reference.
-            f.tlb_stamp = machine::tlb_clock();
-            if (atomic_compare_exchange(&f.type_info, seen, type_bits::of(type)))
-                return;
-            continue;
-        }
+        // Busy before it is stamped, a writable page too: one that others may take and give back in between could be
+        // given a stamp from before their mappings, and keep the count of one that we have seen.
         if (atomic_compare_exchange(&f.type_info, seen,
                                     type_bits::of(type) | type_bits::busy | type_bits::invalidating | 1))
             return put_last(f, type);

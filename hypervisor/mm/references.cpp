@@ -23,10 +23,10 @@ bool leave_owner(Owner& owner, Mfn mfn)
 bool end_sharing(Owner& owner, Frame& f)
 {
     m2p[mfn_of(f).value] = invalid_m2p;
-    f.type_info = 0;
+    store_release(&f.type_info, u64{0});
     f.owner = domid_none;
     f.order = 0;
-    f.count_info = count_bits::ram | count_bits::hypervisor | count_bits::stale;
+    store_release(&f.count_info, count_bits::ram | count_bits::hypervisor | count_bits::stale);
     LockGuard guard(owner.lock);
     --owner.special_pages;
     return owner.dying && owner.total_pages == 0 && owner.special_pages == 0;
@@ -37,7 +37,7 @@ bool free_owned(Owner& owner, Frame& f)
     const Mfn mfn = mfn_of(f);
     const bool was_last = leave_owner(owner, mfn);
     m2p[mfn.value] = invalid_m2p;
-    f.count_info = count_bits::ram | count_bits::stale;
+    store_release(&f.count_info, count_bits::ram | count_bits::stale);
     LockGuard guard(heap_lock);
     return_run(mfn, 0);
     return was_last;
@@ -47,13 +47,14 @@ bool free_owned(Owner& owner, Frame& f)
 
 void release_frame(Frame& f)
 {
-    XYLEM_ASSERT(type_bits::count(f.type_info) == 0, "freed while in use as a type");
+    XYLEM_ASSERT(type_count(mfn_of(f)) == 0, "freed while in use as a type");
     Owner* owner = find_owner(f.owner);
     XYLEM_ASSERT(owner, "freed frame has no owner");
-    if (f.count_info & count_bits::uncached)
+    const u64 count_info = atomic_load(&f.count_info);
+    if (count_info & count_bits::uncached)
         machine::flush_cache(machine::map(mfn_of(f)), page_size);
     f.tlb_stamp = machine::tlb_clock();
-    const bool was_last = f.count_info & count_bits::hypervisor ? end_sharing(*owner, f) : free_owned(*owner, f);
+    const bool was_last = count_info & count_bits::hypervisor ? end_sharing(*owner, f) : free_owned(*owner, f);
     if (was_last && owner->when_drained)
         owner->when_drained(*owner);
 }
@@ -82,7 +83,7 @@ void become_shared(Owner& owner, Mfn mfn, Writable writable)
     // The type reference that sharing itself holds keeps the frame from ever being anything else: of a read-only frame
     // nobody can get a writable reference.
     const PageType type = writable == Writable::yes ? PageType::writable : PageType::none;
-    f.type_info = type_bits::of(type) | type_bits::validated | 1;
+    store_release(&f.type_info, type_bits::of(type) | type_bits::validated | 1);
     atomic_store(&f.count_info, count_bits::ram | count_bits::hypervisor | count_bits::allocated | 1);
 }
 
@@ -127,7 +128,7 @@ Result<void> try_unshare_hypervisor_frame(Owner& owner, Mfn mfn)
     } while (
         !atomic_compare_exchange(&f.count_info, seen, count_bits::ram | count_bits::hypervisor | count_bits::stale));
     f.tlb_stamp = machine::tlb_clock();
-    f.type_info = 0;
+    store_release(&f.type_info, u64{0});
     f.owner = domid_none;
     f.order = 0;
     LockGuard guard(owner.lock);

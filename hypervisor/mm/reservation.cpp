@@ -19,7 +19,7 @@ bool adopt(Owner& owner, Mfn first, u64 count)
         return false;
     for (u64 i = 0; i < count; ++i) {
         Frame& f = frame(first + i);
-        f.type_info = 0;
+        store_release(&f.type_info, u64{0});
         f.owner = owner.id;
         f.linear_uses = 0;
         owner.pages.push_back(first + i);
@@ -94,7 +94,7 @@ Result<void> give_back(Owner& owner, Mfn mfn)
 {
     PageRef held = TRY(get_page(mfn, owner.id));
     Frame& f = frame(mfn);
-    if (f.count_info & count_bits::hypervisor)
+    if (atomic_load(&f.count_info) & count_bits::hypervisor)
         return Error::Invalid;
     if (!(atomic_and(&f.count_info, ~count_bits::allocated) & count_bits::allocated))
         return Error::Invalid;
@@ -114,17 +114,17 @@ Result<void> steal(Owner& owner, Mfn mfn)
             return Error::Invalid;
     } while (!atomic_compare_exchange(&f.count_info, seen, seen & ~(count_bits::allocated | count_bits::count_mask)));
     held.release();
-    XYLEM_ASSERT(type_bits::count(f.type_info) == 0, "stolen while in use as a type");
+    XYLEM_ASSERT(type_count(mfn) == 0, "stolen while in use as a type");
     {
         LockGuard guard(owner.lock);
         unlink_owned(owner, mfn);
     }
-    if (f.count_info & count_bits::uncached)
+    if (seen & count_bits::uncached)
         machine::flush_cache(machine::map(mfn), page_size);
-    f.type_info = 0;
+    store_release(&f.type_info, u64{0});
     f.owner = domid_none;
     f.tlb_stamp = machine::tlb_clock();
-    f.count_info = count_bits::ram | count_bits::stale;
+    store_release(&f.count_info, count_bits::ram | count_bits::stale);
     return {};
 }
 

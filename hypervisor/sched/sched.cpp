@@ -44,7 +44,8 @@ RunState waiting_state(const Unit& unit)
 
 bool is_idle(CpuId cpu)
 {
-    return queues[cpu.value].running == queues[cpu.value].idle && !queues[cpu.value].length;
+    return load_acquire(&queues[cpu.value].running) == queues[cpu.value].idle &&
+           !load_acquire(&queues[cpu.value].length);
 }
 
 /// Where a unit that can run now goes: where it was if that processor is idle, else to any idle one, else where it was.
@@ -55,15 +56,15 @@ CpuId choose_cpu(const Unit& unit)
     if (here_allowed && is_idle(unit.cpu))
         return unit.cpu;
     CpuId best = unit.cpu;
-    u32 best_length = here_allowed ? queues[unit.cpu.value].length : ~0u;
+    u32 best_length = here_allowed ? load_acquire(&queues[unit.cpu.value].length) : ~0u;
     for (CpuId cpu{0}; cpu.value < count; ++cpu) {
         if (!unit.hard_affinity.contains(cpu))
             continue;
         if (is_idle(cpu))
             return cpu;
-        if (queues[cpu.value].length < best_length) {
+        if (const u32 length = load_acquire(&queues[cpu.value].length); length < best_length) {
             best = cpu;
-            best_length = queues[cpu.value].length;
+            best_length = length;
         }
     }
     return best;
@@ -73,11 +74,11 @@ CpuId choose_cpu(const Unit& unit)
 void enqueue(Unit& unit, bool at_front)
 {
     set_state(unit, RunState::runnable);
-    unit.cpu = choose_cpu(unit);
+    store_release(&unit.cpu.value, choose_cpu(unit).value);
     Queue& queue = queues[unit.cpu.value];
     LockGuard guard(queue.lock);
-    unit.queued = true;
-    ++queue.length;
+    store_release(&unit.queued, true);
+    store_release(&queue.length, queue.length + 1);
     if (at_front)
         queue.waiting.push_front(unit);
     else
@@ -96,25 +97,25 @@ void enqueue(Unit& unit, bool at_front)
 /// Takes a unit off the queue it waits in, if it waits. With the unit's lock held.
 void dequeue(Unit& unit)
 {
-    Queue& queue = queues[unit.cpu.value];
+    Queue& queue = queues[load_acquire(&unit.cpu.value)];
     LockGuard guard(queue.lock);
-    if (!unit.queued)
+    if (!load_acquire(&unit.queued))
         return;
     unit.queue_link.unlink();
-    unit.queued = false;
-    --queue.length;
+    store_release(&unit.queued, false);
+    store_release(&queue.length, queue.length - 1);
 }
 
 /// With the unit's lock held, after its state changed: queues it, or takes it off, or makes its processor look.
 void reconsider(Unit& unit, bool at_front)
 {
     if (unit.runnable()) {
-        if (!unit.queued && !unit.on_cpu)
+        if (!load_acquire(&unit.queued) && !load_acquire(&unit.on_cpu))
             enqueue(unit, at_front);
         return;
     }
     dequeue(unit);
-    if (unit.on_cpu)
+    if (load_acquire(&unit.on_cpu))
         machine::request_schedule(unit.cpu);
     else
         set_state(unit, waiting_state(unit));
@@ -127,10 +128,12 @@ Unit* take(Queue& queue, CpuId cpu)
         if (!unit->hard_affinity.contains(cpu))
             continue;
         unit->queue_link.unlink();
-        unit->queued = false;
-        unit->on_cpu = true;
-        unit->cpu = cpu;
-        --queue.length;
+        // Who holds the unit's lock alone looks at these in the reverse order: one that is neither queued nor on a
+        // processor would be queued a second time, and one that is queued elsewhere unlinked under the wrong lock.
+        store_release(&unit->on_cpu, true);
+        store_release(&unit->queued, false);
+        store_release(&unit->cpu.value, cpu.value);
+        store_release(&queue.length, queue.length - 1);
         return unit;
     }
     return nullptr;
@@ -141,7 +144,7 @@ Unit* steal(CpuId thief)
 {
     for (CpuId cpu{0}; cpu.value < machine::cpu_count(); ++cpu) {
         Queue& queue = queues[cpu.value];
-        if (cpu == thief || queue.length == 0 || !queue.lock.try_lock())
+        if (cpu == thief || load_acquire(&queue.length) == 0 || !queue.lock.try_lock())
             continue;
         Unit* unit = take(queue, thief);
         queue.lock.unlock();
@@ -162,12 +165,12 @@ void start_slice(Queue& queue, CpuId cpu, Unit& unit)
 {
     unit.run_since = machine::now();
     unit.slice_end = unit.run_since + slice_ns;
-    queue.running = &unit;
+    store_release(&queue.running, &unit);
     Timer& timer = slice_timers[cpu.value];
     timer.function = slice_over;
     if (unit.is_idle)
         cancel_timer(timer);
-    else if (queue.length != 0)
+    else if (load_acquire(&queue.length) != 0)
         set_timer(timer, unit.slice_end);
 }
 
@@ -198,7 +201,7 @@ bool may_continue(Unit& running)
         return false;
     if (!running.hard_affinity.contains(machine::this_cpu()))
         return false;
-    if (queue.length == 0)
+    if (load_acquire(&queue.length) == 0)
         return true;
     if (running.yielding || machine::now() >= running.slice_end)
         return false;
@@ -243,27 +246,30 @@ void wake(Unit& unit)
     LockGuard guard(unit.lock);
     if (!unit.blocked)
         return;
-    unit.blocked = false;
+    atomic_store(&unit.blocked, false);
     reconsider(unit, true);
 }
 
 void kick(Unit& unit)
 {
-    if (atomic_load(&unit.on_cpu) && unit.cpu != machine::this_cpu())
-        machine::kick(unit.cpu);
+    if (!atomic_load(&unit.on_cpu))
+        return;
+    const CpuId cpu(load_acquire(&unit.cpu.value)); // after the look at on_cpu: who is being taken looks for events yet
+    if (cpu != machine::this_cpu())
+        machine::kick(cpu);
 }
 
 void block(Unit& unit)
 {
     LockGuard guard(unit.lock);
-    unit.blocked = true;
+    atomic_store(&unit.blocked, true);
     reconsider(unit, false);
 }
 
 void pause(Unit& unit)
 {
     LockGuard guard(unit.lock);
-    ++unit.pause_count;
+    store_release(&unit.pause_count, unit.pause_count + 1);
     reconsider(unit, false);
 }
 
@@ -278,14 +284,14 @@ void resume(Unit& unit)
 {
     LockGuard guard(unit.lock);
     XYLEM_ASSERT(unit.pause_count != 0, "more resumes than pauses");
-    --unit.pause_count;
+    store_release(&unit.pause_count, unit.pause_count - 1);
     reconsider(unit, false);
 }
 
 void set_down(Unit& unit, bool down)
 {
     LockGuard guard(unit.lock);
-    unit.down = down;
+    store_release(&unit.down, down);
     reconsider(unit, false);
 }
 
@@ -302,12 +308,12 @@ Result<void> set_affinity(Unit& unit, CpuMask allowed)
         return Error::Invalid;
     LockGuard guard(unit.lock);
     unit.hard_affinity = allowed;
-    if (unit.queued && !allowed.contains(unit.cpu)) {
+    if (load_acquire(&unit.queued) && !allowed.contains(unit.cpu)) {
         dequeue(unit);
-        if (!unit.on_cpu && unit.runnable())
+        if (!load_acquire(&unit.on_cpu) && unit.runnable())
             enqueue(unit, false);
     }
-    if (unit.on_cpu && !allowed.contains(unit.cpu))
+    if (load_acquire(&unit.on_cpu) && !allowed.contains(unit.cpu))
         machine::request_schedule(unit.cpu);
     return {};
 }

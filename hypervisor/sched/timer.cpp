@@ -28,7 +28,7 @@ void arm_for_first(TimerList& list)
 void disarm(Timer& timer)
 {
     timer.link.unlink();
-    timer.armed = false;
+    atomic_store(&timer.armed, false);
     atomic_store(&timer.claimed, false);
 }
 
@@ -37,11 +37,11 @@ void disarm(Timer& timer)
 void remove(Timer& timer)
 {
     for (;; machine::relax()) {
-        const CpuId cpu = timer.cpu;
+        const CpuId cpu(load_acquire(&timer.cpu.value));
         TimerList& list = lists[cpu.value];
         LockGuard guard(list.lock);
         const bool armed = atomic_load(&timer.armed); // before the look at the processor: it is set after that
-        if (cpu != timer.cpu || (list.running == &timer && cpu != machine::this_cpu()))
+        if (cpu.value != load_acquire(&timer.cpu.value) || (list.running == &timer && cpu != machine::this_cpu()))
             continue;
         if (armed)
             disarm(timer);
@@ -58,7 +58,7 @@ void set_timer(Timer& timer, Nanoseconds deadline)
         machine::relax();
     TimerList& list = lists[machine::this_cpu().value];
     LockGuard guard(list.lock);
-    timer.cpu = machine::this_cpu();
+    store_release(&timer.cpu.value, machine::this_cpu().value);
     timer.deadline = deadline;
     atomic_store(&timer.armed, true);
     Timer* position = list.timers.front();

@@ -33,7 +33,7 @@ struct Unit {
     ListLink queue_link;
     SpinLock lock{LockRank::sched_unit};
 
-    bool runnable() const { return pause_count == 0 && !blocked && !down; }
+    bool runnable() const { return load_acquire(&pause_count) == 0 && !load_acquire(&blocked) && !load_acquire(&down); }
 };
 
 /// Ends a wait for an event: called after the event's bits have been set. Idempotent; from any processor.

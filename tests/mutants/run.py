@@ -18,7 +18,7 @@ from pathlib import Path
 MUTANTS = Path("tests/mutants")
 COPY = Path("build/mutants")
 LOGS = Path("build/logs/mutants")
-BUILT = ["obj/core-test", "lib/core-test.a", "obj/test", "obj/guest", "obj/hypervisor"]
+BUILT = ["obj/core-test", "lib/core-test.a", "obj/test", "obj/interleavings", "obj/guest", "obj/hypervisor"]
 SECONDS = 300
 
 

@@ -172,6 +172,18 @@ void FakeMachine::flush(CpuMask cpus)
         }
 }
 
+u32 FakeMachine::clock() const
+{
+    std::lock_guard guard(mutex_);
+    return clock_;
+}
+
+void FakeMachine::arm(Nanoseconds deadline)
+{
+    std::lock_guard guard(mutex_);
+    deadline_ = deadline;
+}
+
 CpuMask FakeMachine::stale(CpuMask cpus, u32 stamp) const
 {
     std::lock_guard guard(mutex_);
@@ -240,6 +252,7 @@ u64 copy_to_guest(u64 guest_address, const void* from, u64 bytes)
 
 void flush_tlb(CpuMask cpus)
 {
+    FakeMachine::get().step();
     FakeMachine::get().flush(cpus);
 }
 void flush_tlb_page(CpuMask cpus, VirtualAddress address)
@@ -248,21 +261,25 @@ void flush_tlb_page(CpuMask cpus, VirtualAddress address)
 }
 u32 tlb_clock()
 {
+    FakeMachine::get().step();
     return FakeMachine::get().clock();
 }
 CpuMask stale_cpus(CpuMask cpus, u32 stamp)
 {
+    FakeMachine::get().step();
     return FakeMachine::get().stale(cpus, stamp);
 }
 
 void write_pte(u64* entry, u64 value)
 {
+    FakeMachine::get().step(entry);
     const u64 before = __atomic_exchange_n(entry, value, __ATOMIC_SEQ_CST);
     FakeMachine::get().note_pte_write(entry, before, value);
 }
 
 bool compare_exchange_pte(u64* entry, u64& expected, u64 desired)
 {
+    FakeMachine::get().step(entry);
     const u64 before = expected;
     if (!__atomic_compare_exchange_n(entry, &expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return false;
@@ -335,17 +352,25 @@ void relax()
     constexpr unsigned hopeless = 100'000'000;
     if (++test::relaxed_in_a_row > hopeless)
         panic("a spin wait does not end");
-    std::this_thread::yield();
+    if (FakeMachine::get().on_relax)
+        FakeMachine::get().on_relax();
+    else
+        std::this_thread::yield();
 }
 
 namespace {
-thread_local LockRank held_ranks[16];
-thread_local unsigned held_count = 0;
+/// Of each processor: a thread may play several in turn.
+struct HeldLocks {
+    LockRank ranks[16];
+    unsigned count = 0;
+};
+thread_local HeldLocks held_locks[max_cpus];
 }
 
 void lock_taken(LockRank rank)
 {
     test::relaxed_in_a_row = 0;
+    auto& [held_ranks, held_count] = held_locks[test::running_cpu.value];
     if (held_count && held_ranks[held_count - 1] >= rank) {
         std::fprintf(stderr, "lock rank %d taken while holding %d\n", static_cast<int>(rank),
                      static_cast<int>(held_ranks[held_count - 1]));
@@ -356,6 +381,7 @@ void lock_taken(LockRank rank)
 
 void lock_released(LockRank rank)
 {
+    auto& [held_ranks, held_count] = held_locks[test::running_cpu.value];
     unsigned i = held_count;
     while (i > 0 && held_ranks[i - 1] != rank)
         --i;

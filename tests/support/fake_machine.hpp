@@ -66,6 +66,17 @@ public:
 
     void forget_unchecked_accesses() { unchecked_accesses_ = 0; }
 
+    /// Called in each turn of a spin wait, in the place of a pause.
+    void (*on_relax)() = nullptr;
+    /// Called in front of what the core asks of the machine's tables and TLBs, with the entry if there is one: a test
+    /// of interleavings lets another processor go first.
+    void (*on_step)(const void* entry) = nullptr;
+    void step(const void* entry = nullptr) const
+    {
+        if (on_step)
+            on_step(entry);
+    }
+
     std::vector<std::string>& log_lines() { return log_; }
     Nanoseconds armed_deadline() const { return deadline_; }
 
@@ -73,11 +84,11 @@ public:
     void note(Event event);
     void note_pte_write(u64* entry, u64 before, u64 after);
     void flush(CpuMask cpus);
-    u32 clock() const { return clock_; }
+    u32 clock() const;
     CpuMask stale(CpuMask cpus, u32 stamp) const;
     unsigned cpu_count() const { return cpu_count_; }
     Nanoseconds now() const { return now_; }
-    void arm(Nanoseconds deadline) { deadline_ = deadline; }
+    void arm(Nanoseconds deadline);
 
 private:
     FakeMachine();

@@ -88,3 +88,5 @@ endef
 BOTH_ENDS := $(addprefix tests/unit/frontends/,both_ends.cpp fake_kernel.cpp) $(sort $(wildcard frontends/xenbus/*.cpp)) \
   $(addprefix backends/lib/,device_host.cpp event_loop.cpp grant_pool.cpp log.cpp store.cpp xenbus.cpp) \
   $(addprefix dom0/lib/,fd.cpp gntdev.cpp) hypervisor/base/format.cpp
+# What a backend's main() is linked with.
+BACKENDS_SERVICE_LDLIBS := -lcap-ng -lseccomp -lfmt

@@ -7,6 +7,7 @@ make demo          the same unattended: a guest starts, uses its disk and networ
 make test          the tests for every change (under 25 minutes on two cores); ONLY='system/demo*' picks some
 make test-all      all tests (under 3 hours)
 make unit          the unit tests alone                  make test-list     the names of all tests
+make tsan          the core's threaded tests under ThreadSanitizer
 make mutants       seeded flaws, each of which its test must find; ONLY='xsa-4*' picks some
 make fuzz          all fuzz targets, FUZZ_SECONDS=300 each; ONLY='xz' picks some
 make bench         native Linux, real Xen and Xylem side by side, in instructions

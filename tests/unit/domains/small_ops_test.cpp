@@ -395,6 +395,25 @@ TEST_F(SmallOps, TheAuditIsForThePrivilegedAndFindsNothing)
     EXPECT_EQ(call(*self, hypercall::xylem_op, at(request)), einval);
 }
 
+TEST_F(SmallOps, ThePrivilegedMaySeeWhatAVcpuDidWithItsTime)
+{
+    abi::XylemVcpuStates request{};
+    request.cmd = abi::XylemCmd::vcpu_states;
+    request.domain = vcpu.domain->id.value;
+    EXPECT_EQ(call(vcpu, hypercall::xylem_op, at(request)), eperm);
+    vcpu.unit.time_in[1] = 123'456'789;
+    EXPECT_EQ(call(*self, hypercall::xylem_op, at(request)), 0);
+    EXPECT_GE(request.ns[1], 123'456'789u);
+    request.vcpu = 63;
+    EXPECT_EQ(call(*self, hypercall::xylem_op, at(request)), -2) << "ENOENT";
+    request.vcpu = ~0U;
+    EXPECT_EQ(call(*self, hypercall::xylem_op, at(request)), -2);
+    request.domain = 1000;
+    EXPECT_EQ(call(*self, hypercall::xylem_op, at(request)), -3) << "ESRCH";
+    request.flags = 1;
+    EXPECT_EQ(call(*self, hypercall::xylem_op, at(request)), einval);
+}
+
 // ---- The PIT
 
 TEST(PitTest, Channel2CountsDownWhileItsGateIsOpen)

@@ -70,6 +70,10 @@ TEST(Account, KeepsTheLastOfManyLines)
     EXPECT_EQ(events.front().text, "d5 line 88");
     EXPECT_EQ(last_words("a\n\n \r\nb", 1).front().text, "b");
     EXPECT_TRUE(last_words("", 3).empty());
+    const auto panicked = last_words("up\nKernel panic - not syncing: VFS\ntrace\nmore\nend\n", 2);
+    ASSERT_EQ(panicked.size(), 2u);
+    EXPECT_EQ(panicked.front().text, "Kernel panic - not syncing: VFS");
+    EXPECT_EQ(panicked.back().text, "end");
 }
 
 TEST(Account, ReadsTheEndOfAFileFromTheBeginningOfALine)

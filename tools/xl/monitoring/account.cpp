@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t longest_text = 240; ///< of one line; a guest may say more
 constexpr const char* hypervisor_source = "hypervisor";
 constexpr const char* console_source = "console";
+constexpr const char* panic_mark = "Kernel panic"; ///< in Linux's last account of itself
 
 bool is_word(char c)
 {
@@ -62,6 +63,11 @@ std::vector<Event> last_of(std::vector<Event> events, std::size_t most)
     if (events.size() > most)
         events.erase(events.begin(), events.end() - static_cast<std::ptrdiff_t>(most));
     return events;
+}
+
+bool is_panic(std::string_view line)
+{
+    return line.find(panic_mark) != line.npos;
 }
 
 bool is_digit_at(std::string_view text, std::size_t at)
@@ -186,7 +192,7 @@ std::string verdict_with(std::string verdict, const std::vector<Event>& events)
         return verdict;
     std::string why;
     for (const Event& event : events) {
-        const auto panic = event.text.find("Kernel panic");
+        const auto panic = event.text.find(panic_mark);
         const auto crash = event.text.find(" crashed: ");
         if (event.source == console_source && panic != std::string::npos)
             why = event.text.substr(panic);
@@ -229,7 +235,13 @@ std::vector<Event> last_words(std::string_view console, std::size_t most)
 {
     std::vector<Event> events;
     each_line(console, [&](std::string_view line) { events.push_back({"", console_source, cleaned(line)}); });
-    return last_of(std::move(events), most);
+    std::vector<Event> last = last_of(events, most);
+    const auto panic =
+        std::find_if(events.rbegin(), events.rend(), [](const Event& event) { return is_panic(event.text); });
+    if (panic != events.rend() &&
+        std::none_of(last.begin(), last.end(), [](const Event& e) { return is_panic(e.text); }))
+        last.front() = *panic;
+    return last;
 }
 
 std::string tail_of(const std::string& path, std::size_t bytes)

@@ -55,7 +55,8 @@ bool mentions(std::string_view line, u16 domain);
 Event event_of(std::string_view source, std::string_view line);
 /// Those about the domain, the last `most` of them.
 std::vector<Event> events_about(u16 domain, std::string_view source, std::string_view log, std::size_t most);
-/// The last `most` lines of what the guest said on its console.
+/// The last `most` lines of what the guest said on its console. A panic that its backtrace has pushed out of them
+/// stands in the place of the first.
 std::vector<Event> last_words(std::string_view console, std::size_t most);
 /// The last `bytes` of a file, from the beginning of a line on; empty if there is none.
 std::string tail_of(const std::string& path, std::size_t bytes);

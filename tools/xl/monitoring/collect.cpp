@@ -1,4 +1,5 @@
 // A sample of the running machine. (sample.hpp)
+#include "dom0/lib/vcpu_states.hpp"
 #include "tools/xl/domains.hpp"
 #include "tools/xl/monitoring/sample.hpp"
 #include "tools/xl/paths.hpp"
@@ -61,7 +62,8 @@ std::optional<VcpuUse> look_at_vcpu(Session& session, DomId domain, u32 vcpu)
 {
     try {
         const abi::DomctlGetvcpuinfo state = session.hypervisor.vcpu_info(domain, vcpu);
-        return VcpuUse{vcpu, state.online != 0, state.cpu_time, std::nullopt};
+        return VcpuUse{vcpu, state.online != 0, state.cpu_time,
+                       dom0::vcpu_states(session.hypervisor.privcmd(), domain, vcpu)};
     } catch (const dom0::HypercallError& error) {
         if (!error.is(std::errc::no_such_process))
             throw;
