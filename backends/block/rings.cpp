@@ -6,14 +6,6 @@
 
 namespace xylem::backends::block {
 
-static u32 wanted_number(Store& store, const std::string& path)
-{
-    const auto number = read_number(store, path);
-    if (!number || *number > ~u32{0})
-        throw std::runtime_error(fmt::format("the frontend's node {} is missing or no number", path));
-    return static_cast<u32>(*number);
-}
-
 static RingPlace read_ring(Store& store, const std::string& folder, std::optional<unsigned long> order)
 {
     RingPlace ring;

@@ -37,13 +37,13 @@ public:
 
     Entries connect(Begin begin) override
     {
-        const GrantRef ref(wanted_number("ring-ref"));
+        const GrantRef ref(wanted_number(seams_.store, place_.front + "/ring-ref"));
         pages_ = MappedPages(*seams_.memory, {&ref, 1});
         if (!pages_)
             throw std::runtime_error(
                 fmt::format("the frontend's ring (grant reference {}) cannot be mapped", ref.value));
         ring_.emplace(pages_.data(), pages_.bytes());
-        signal_ = seams_.bind(Port(wanted_number("event-channel")), [this] { serve(); });
+        signal_ = seams_.bind(Port(wanted_number(seams_.store, place_.front + "/event-channel")), [this] { serve(); });
         if (begin == Begin::fresh) {
             ring_->start();
         } else {
@@ -80,15 +80,6 @@ protected:
 private:
     /// A ring that is filled as fast as it is served lets others have their turn after so many rounds.
     static constexpr int rounds_per_turn = 4;
-
-    u32 wanted_number(const char* node)
-    {
-        const std::string path = fmt::format("{}/{}", place_.front, node);
-        const auto number = read_number(seams_.store, path);
-        if (!number || *number > ~u32{0})
-            throw std::runtime_error(fmt::format("the frontend's node {} is missing or no number", path));
-        return static_cast<u32>(*number);
-    }
 
     void serve()
     {

@@ -2,6 +2,8 @@
 #include "backends/lib/store.hpp"
 
 #include <charconv>
+#include <fmt/format.h>
+#include <stdexcept>
 
 namespace xylem::backends {
 
@@ -16,6 +18,14 @@ std::optional<unsigned long> read_number(Store& store, const std::string& path)
     if (result.ec != std::errc() || result.ptr != end)
         return std::nullopt;
     return value;
+}
+
+u32 wanted_number(Store& store, const std::string& path)
+{
+    const auto number = read_number(store, path);
+    if (!number || *number > ~u32{0})
+        throw std::runtime_error(fmt::format("the frontend's node {} is missing or no number", path));
+    return static_cast<u32>(*number);
 }
 
 bool read_flag(Store& store, const std::string& path)

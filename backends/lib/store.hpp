@@ -1,6 +1,8 @@
 // The store as a backend sees it. A connection to xenstored in dom0; a map in the tests.
 #pragma once
 
+#include "hypervisor/base/types.hpp"
+
 #include <functional>
 #include <optional>
 #include <string>
@@ -34,6 +36,9 @@ public:
 
 /// A decimal number; nothing if the node is missing or holds anything else.
 std::optional<unsigned long> read_number(Store& store, const std::string& path);
+/// A number that a frontend has to give.
+/// @throws std::runtime_error  it is missing, none, or more than 32 bits hold: a sentence that names the node
+u32 wanted_number(Store& store, const std::string& path);
 /// A node that says 1 for yes; missing means no.
 bool read_flag(Store& store, const std::string& path);
 

@@ -6,14 +6,6 @@
 
 namespace xylem::backends::net {
 
-static u32 wanted_number(Store& store, const std::string& path)
-{
-    const auto number = read_number(store, path);
-    if (!number || *number > ~u32{0})
-        throw std::runtime_error(fmt::format("the frontend's node {} is missing or no number", path));
-    return static_cast<u32>(*number);
-}
-
 static RingPlace read_pair(Store& store, const std::string& folder)
 {
     RingPlace place;
