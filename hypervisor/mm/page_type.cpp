@@ -33,7 +33,7 @@ bool preempted()
 void retire(Frame& f, PageType type)
 {
     f.tlb_stamp = machine::tlb_clock();
-    __atomic_store_n(&f.type_info, type_bits::of(type), __ATOMIC_RELEASE);
+    store_release(&f.type_info, type_bits::of(type));
 }
 
 /// Drops cached translations that rest on the frame's former type. The frame is busy, with a count of one.

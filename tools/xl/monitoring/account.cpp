@@ -65,11 +65,6 @@ std::vector<Event> last_of(std::vector<Event> events, std::size_t most)
     return events;
 }
 
-bool is_panic(std::string_view line)
-{
-    return line.find(panic_mark) != line.npos;
-}
-
 bool is_digit_at(std::string_view text, std::size_t at)
 {
     return std::isdigit(static_cast<unsigned char>(text[at])) != 0;
@@ -235,13 +230,11 @@ std::vector<Event> last_words(std::string_view console, std::size_t most)
 {
     std::vector<Event> events;
     each_line(console, [&](std::string_view line) { events.push_back({"", console_source, cleaned(line)}); });
-    std::vector<Event> last = last_of(events, most);
-    const auto panic =
-        std::find_if(events.rbegin(), events.rend(), [](const Event& event) { return is_panic(event.text); });
-    if (panic != events.rend() &&
-        std::none_of(last.begin(), last.end(), [](const Event& e) { return is_panic(e.text); }))
-        last.front() = *panic;
-    return last;
+    const auto is_panic = [](const Event& event) { return event.text.find(panic_mark) != std::string::npos; };
+    const auto panic = std::find_if(events.rbegin(), events.rend(), is_panic);
+    if (panic != events.rend() && panic - events.rbegin() >= static_cast<std::ptrdiff_t>(most))
+        events[events.size() - most] = *panic;
+    return last_of(std::move(events), most);
 }
 
 std::string tail_of(const std::string& path, std::size_t bytes)
