@@ -150,7 +150,7 @@ Result<bool> any_pending(Table& table, std::span<const Port> ports);
 /// What the interrupt layer does when a domain binds one of its pirqs to a port, or lets it go. Called under the
 /// table's lock. Set once at boot; until then no pirq can be bound.
 struct PirqLayer {
-    /// @return Invalid  no such pirq, or not mapped; NotPermitted; Busy  another has it and it cannot be shared
+    /// @return Invalid  no such pirq; NotPermitted  not mapped to the domain; Busy  another has it, unshared
     Result<void> (*bind)(DomId domain, u32 pirq, bool will_share);
     void (*unbind)(DomId domain, u32 pirq);
 };

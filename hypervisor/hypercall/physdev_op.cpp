@@ -92,6 +92,8 @@ Result<void> alloc_irq_vector(Domain& caller, abi::PhysdevIrq& op)
 
 Result<void> setup_gsi(Domain& caller, const abi::PhysdevSetupGsi& op)
 {
+    if (static_cast<u32>(op.gsi) >= machine::gsi_count())
+        return Error::Invalid;
     TRY(need_control(caller));
     TRY(machine::configure_gsi(static_cast<u32>(op.gsi), op.triggering ? Trigger::level : Trigger::edge,
                                op.polarity ? Polarity::low : Polarity::high));

@@ -92,7 +92,7 @@ Result<void> bind(DomId domain, u32 irq, bool)
     LockGuard guard(irq_lock);
     Interrupt& i = interrupts[irq];
     if (!i.mapped || i.owner != domain)
-        return Error::Invalid;
+        return Error::NotPermitted;
     if (i.bound || i.ours)
         return Error::Busy;
     if (is_gsi(irq) && !route_gsi(irq))

@@ -37,6 +37,8 @@ TEST_F(Physdev, GuestsAreRefusedWhatBelongsToTheMachine)
     EXPECT_EQ(physdev(vcpu, PhysdevCmd::alloc_irq_vector, irq), eperm);
     abi::PhysdevSetupGsi gsi{5, 1, 1};
     EXPECT_EQ(physdev(vcpu, PhysdevCmd::setup_gsi, gsi), eperm);
+    gsi.gsi = -1;
+    EXPECT_EQ(physdev(vcpu, PhysdevCmd::setup_gsi, gsi), einval) << "whether there is such a GSI is told first";
     abi::PhysdevPciDeviceAdd device{};
     EXPECT_EQ(physdev(vcpu, PhysdevCmd::pci_device_add, device), eperm);
     abi::PhysdevMapPirq pirq{domid_self.value, abi::MapPirqType::gsi, 5, 5, 0, 0, 0, 0};
