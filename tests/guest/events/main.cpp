@@ -2,6 +2,7 @@
 // masks and polls. At last the switch to FIFO queues.
 
 #include "frontends/guest/test.hpp"
+#include "frontends/guest/time.hpp"
 
 #include "hypervisor/abi/vcpu.hpp"
 
@@ -81,16 +82,6 @@ RawPort ipi()
     abi::EvtchnBindIpi request{0, 0};
     EXPECT(event_op(EvtchnCmd::bind_ipi, request), 0);
     return request.port;
-}
-
-u64 system_time()
-{
-    const abi::VcpuTimeInfo& time = vcpu_info().time;
-    u32 low, high;
-    asm volatile("rdtsc" : "=a"(low), "=d"(high));
-    u64 delta = (u64{high} << 32 | low) - time.tsc_timestamp;
-    delta = time.tsc_shift < 0 ? delta >> -time.tsc_shift : delta << time.tsc_shift;
-    return time.system_time + static_cast<u64>(static_cast<unsigned __int128>(delta) * time.tsc_to_system_mul >> 32);
 }
 
 void delivery()
@@ -212,7 +203,6 @@ void timer()
     set_mask(port, true);
     vcpu_info().evtchn_upcall_mask = 1;
 
-    constexpr u64 millisecond = 1'000'000;
     u64 begin = system_time();
     EXPECT(poll(&port, 1, begin + 3 * millisecond), 0); // nothing comes: the time limit ends it
     EXPECT_TRUE(system_time() >= begin + 3 * millisecond);
