@@ -38,6 +38,8 @@ i64 read(Arguments& args)
 {
     const GuestOut<char> buffer(args.a[2]);
     const u64 capacity = args.a[1];
+    if (capacity > INT_MAX) // what it answers would look like an error
+        return to_errno(Error::TooBig);
     char chunk[chunk_bytes];
     const size_t count = machine::read_console(chunk, capacity < chunk_bytes ? capacity : chunk_bytes);
     if (Result<void> copied = buffer.copy_out_array(chunk, count); !copied.ok())
@@ -53,8 +55,6 @@ i64 console_io(Vcpu& self, Arguments& args)
     args.a[1] = static_cast<u32>(args.a[1]);
     if (!self.domain->privileged())
         return to_errno(Error::NotPermitted);
-    if (args.a[1] > INT_MAX)
-        return to_errno(Error::TooBig);
     switch (cmd) {
     case ConsoleCmd::write:
         return write(args);

@@ -225,7 +225,7 @@ TEST_F(SmallOps, TheConsoleIsDom0sAndLongTextsAreInterrupted)
     EXPECT_EQ(call(*self, hypercall::console_io, 0, text.size(), at(text[0])), 0);
     EXPECT_EQ(FakeVcpuMachine::get().console_output, text);
     EXPECT_EQ(call(*self, hypercall::console_io, 0, 10, 0x100), efault);
-    EXPECT_EQ(call(*self, hypercall::console_io, 0, u64{1} << 31, at(text[0])), e2big);
+    EXPECT_EQ(call(*self, hypercall::console_io, 1, u64{1} << 31, at(text[0])), e2big);
     EXPECT_EQ(call(*self, hypercall::console_io, 7, 10, at(text[0])), enosys);
     FakeVcpuMachine::get().console_input = "hello";
     EXPECT_EQ(call(*self, hypercall::console_io, 1, 3, at(text[0])), 3);
