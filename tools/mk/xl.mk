@@ -5,7 +5,10 @@ APT_DEPS += libcli11-dev libfmt-dev nlohmann-json3-dev python3-prometheus-client
 XL_CONFIG := $(wildcard tools/xl/config/*.cpp)
 XL := $(XL_CONFIG) $(wildcard tools/xl/*.cpp tools/xl/commands/*.cpp tools/xl/monitoring/*.cpp)
 
-$(eval $(call program,xl,$(XL),builder dom0 xenstore,-static-pie $(filter-out -lfmt,$(DOM0_BUILDER_LDLIBS))))
+XL_LIBS := builder dom0 xenstore
+XL_LDLIBS := -static-pie $(filter-out -lfmt,$(DOM0_BUILDER_LDLIBS))
+
+$(eval $(call program,xl,$(XL),$(XL_LIBS),$(XL_LDLIBS)))
 
 # The store's tests talk to a daemon of their own.
 XL_TESTED := $(XL_CONFIG) $(addprefix tools/xl/,bridge.cpp core_file.cpp cpu_list.cpp device.cpp device_setup.cpp device_wait.cpp \

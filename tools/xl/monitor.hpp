@@ -4,6 +4,7 @@
 #include "dom0/lib/fd.hpp"
 #include "hypervisor/base/types.hpp"
 #include "tools/xl/config/domain_config.hpp"
+#include "tools/xl/session.hpp"
 
 namespace xylem::xl {
 
@@ -17,6 +18,7 @@ void drop_empty_log(const std::string& name);
 void monitor(DomId domain, const config::DomainConfig& config);
 
 /// The same in a process of its own, which lives on in the background and writes to `log`.
-void start_monitor(DomId domain, const config::DomainConfig& config, dom0::Fd log);
+/// @throws Failure  there can be no such process, and the domain has been destroyed
+void start_monitor(Session& session, DomId domain, const config::DomainConfig& config, dom0::Fd log);
 
 }

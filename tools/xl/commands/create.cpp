@@ -94,6 +94,18 @@ void apply_masks(config::DomainConfig& config)
             config.cpus = {*mask};
 }
 
+/// A new domain that cannot be started goes again, with the monitor that waits for its end.
+void start_domain(Session& session, DomId domain)
+{
+    explain("starting domain {}", domain.value);
+    try {
+        session.hypervisor.unpause(domain);
+    } catch (const std::exception&) {
+        destroy_domain(session, domain);
+        throw;
+    }
+}
+
 void create(const CreateArguments& arguments)
 {
     if (arguments.viewer)
@@ -114,18 +126,16 @@ void create(const CreateArguments& arguments)
     try {
         const CreationLock lock;
         domain = create_domain(session, config);
+        if (detached)
+            start_monitor(session, domain, config, std::move(log));
     } catch (const std::exception&) {
         if (detached)
             drop_empty_log(config.name);
         throw;
     }
-    if (detached)
-        start_monitor(domain, config, std::move(log));
     const auto start = [&] {
-        if (arguments.paused)
-            return;
-        explain("starting domain {}", domain.value);
-        session.hypervisor.unpause(domain);
+        if (!arguments.paused)
+            start_domain(session, domain);
     };
     if (arguments.console)
         attach_console(session, domain, start);
