@@ -1,5 +1,5 @@
-// Prints what a domain that has come and gone must have left as it was, a line each: domains and their pages, free pages, dom0's
-// event channels, the store's nodes, network interfaces, processes with their open files, xl's records.
+// Prints what a domain that has come and gone must have left as it was, a line each: domains and their pages, free
+// pages, dom0's event channels, the store's nodes, network interfaces, processes with their open files, xl's records.
 // (tests/system/faults.py)
 
 #include "dom0/lib/hypervisor.hpp"

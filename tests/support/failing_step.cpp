@@ -1,8 +1,9 @@
 // Fails one step of the program that it is linked with, as if the system had refused it. (tests/system/faults.py)
 //
-// The linker hands us the program's calls (--wrap). They are counted, and number XYLEM_FAULT_STEP fails, once: hypercalls,
-// which are ioctls; requests to the store, which are writes; files opened, looked at, read, written, renamed and removed;
-// memory mapped; processes started. Calls that give something back (close, munmap) are not among them: they do not fail.
+// The linker hands us the program's calls (--wrap). They are counted, and number XYLEM_FAULT_STEP fails, once:
+// hypercalls, which are ioctls; requests to the store, which are writes; files opened, looked at, read, written,
+// renamed and removed; memory mapped; processes started. Calls that give something back (close, munmap) are not among
+// them: they do not fail.
 
 #include <cerrno>
 #include <cstdarg>
@@ -128,5 +129,4 @@ pid_t __wrap_fork()
 {
     return fails("fork", EAGAIN) ? -1 : __real_fork();
 }
-
 }

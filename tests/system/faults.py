@@ -8,29 +8,19 @@ remain: no domain, no frame, no port, no node, no interface, no process, no open
 
 import os
 import random
-from pathlib import Path
 
+from tests.collect import dom0_state
 from tests.collect.outcome import check
 from tests.collect.script import run_script
 from tests.collect.squares import OUR_TOOLS
 from tests.collect.system import system_test
 from tools.run.machine import Machine
 
-PROGRAMS = Path("build/tests/bin")
 SAMPLE = 14  # of the steps, one in so many where not all are tried
 
-DOM0 = """\
+DOM0 = dom0_state.AS_BEFORE + """\
 refused=0
 passed=0
-
-state() {
-    /rig/dom0-state > /run/state
-    cmp -s /run/state "$1"
-}
-
-as_before() { # FILE WHAT: backends let go of the last when they learn of the end
-    wait_until 20 state "$1" || { diff "$1" /run/state; expect "what is left after $2" nothing "the above"; }
-}
 
 with_fault() { # STEP XL-ARGUMENTS...: whether xl succeeded
     at=$1; shift
@@ -153,7 +143,7 @@ AUDIT = {"xylem": "xl audit", "xen": ""}
 
 def try_steps(run, hypervisor, first, stride, seconds):
     script = DOM0.replace("STRIDE", str(stride)).replace("FIRST", str(first)).replace("AUDIT", AUDIT[hypervisor])
-    files = {f"rig/{name}": (PROGRAMS / name).read_bytes() for name in ("dom0-state", "failing-xl", "idle.elf")}
+    files = dom0_state.files("failing-xl", "idle.elf")
     lines = run_script(run, Machine(hypervisor=hypervisor, tools="xylem"), script, seconds, files=files)
     check("FAULTS-PASSED" in lines, "the script in dom0 came to no verdict")
 

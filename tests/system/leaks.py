@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 from dom0.image.build_dom0 import FOLDER_BESIDE_DEBIAN
+from tests.collect import dom0_state
 from tests.collect.outcome import check
 from tests.collect.script import run_script
-from tests.collect.squares import SQUARES
+from tests.collect.squares import OUR_TOOLS, SQUARES
 from tests.collect.system import system_test
 from tools.run.machine import Machine, megabytes
 
@@ -122,3 +123,74 @@ def own_memory(run, mem):
     machine = Machine(smp=4, mem=mem)
     lines = run_script(run, machine, PAGES + "pages start\n", 30, files=programs())
     check_own_memory(machine, pages_of(lines)["start"])
+
+
+# The neighbour works on its disk and by TCP as long as its host lets it.
+NEIGHBOUR = """\
+set -e
+dd if=/dev/urandom of=/tmp/piece bs=1M count=2 2>/dev/null
+sum=$(crc32 < /tmp/piece)
+echo "NEIGHBOUR working"
+while [ "$(wget -q -O - http://10.9.0.1/goes-on)" = yes ]; do
+    for i in 1 2 3 4; do cat /tmp/piece; done > /mnt/data
+    sync
+    echo 3 > /proc/sys/vm/drop_caches
+    [ "$(head -c 2097152 /mnt/data | crc32)" = "$sum" ] || { echo "what was written has changed"; exit 1; }
+    [ "$(wget -q -O - http://10.9.0.1/big | crc32)" = "$(wget -q -O - http://10.9.0.1/sum)" ] || { echo "what came by TCP differs"; exit 1; }
+    echo "NEIGHBOUR well"
+done
+"""
+
+CYCLES = dom0_state.AS_BEFORE + """\
+waits() { # DOMAIN
+    xl list "$1" | grep -q -- '-b-'
+}
+
+step a neighbour that works
+dd if=/dev/urandom of=/srv/www/big bs=1M count=1 2>/dev/null
+crc32 < /srv/www/big > /srv/www/sum
+echo yes > /srv/www/goes-on
+grep -v '^extra' /etc/xen/demo.cfg > /run/neighbour.cfg
+echo 'extra = "console=hvc0 mode=demo script=neighbour.sh"' >> /run/neighbour.cfg
+xl create -q /run/neighbour.cfg
+wait_until 120 guest_says demo "NEIGHBOUR working"
+dd if=/dev/zero of=/run/cycle.img bs=1M count=4 2>/dev/null
+cat > /run/cycle.cfg <<END
+name = "cycle"
+type = "pv"
+kernel = "/rig/idle.elf"
+memory = 16
+disk = [ "/run/cycle.img,raw,xvda,w" ]
+vif = [ "mac=00:16:3e:00:00:55" ]
+END
+for i in $(seq 0 COUNT); do
+    case $((i % 3)) in
+        0) xl create -q -p /run/cycle.cfg ;;
+        1) xl create -q /run/cycle.cfg ;;
+        2) xl create -q /run/cycle.cfg; wait_until 30 waits cycle ;;
+    esac
+    xl destroy cycle
+    if [ $i = 0 ]; then
+        sleep 2
+        /rig/dom0-state > /run/before
+    elif [ $((i % 50)) = 0 ]; then
+        step "$i guests have come and gone"
+        as_before /run/before "$i guests"
+    fi
+done
+echo no > /srv/www/goes-on
+end_of demo 60
+expect "the neighbour" "XYLEM-GUEST-READY" "$(console_of demo | grep XYLEM)"
+[ "$(console_of demo | grep -c 'NEIGHBOUR well')" -gt 3 ]
+AUDIT
+echo CYCLES-PASSED
+"""
+CYCLE_COUNT = 200
+
+
+@system_test(seconds=400, variants=OUR_TOOLS, always=False)
+def after_hundreds_of_guests(run, hypervisor, _):
+    script = CYCLES.replace("COUNT", str(CYCLE_COUNT)).replace("AUDIT", "xl audit" if hypervisor == "xylem" else "")
+    files = {**dom0_state.files("idle.elf"), "srv/www/neighbour.sh": NEIGHBOUR}
+    lines = run_script(run, Machine(hypervisor=hypervisor, tools="xylem"), script, 1200, files=files)
+    check("CYCLES-PASSED" in lines, "the script in dom0 came to no verdict")
