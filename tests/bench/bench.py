@@ -2,8 +2,9 @@
 
 Usage: python3 -m tests.bench.bench [--out FILE.json] [--skip native|xen|xylem ...]
 Every figure comes from QEMU counting instructions (one tick of the time stamp counter an instruction), one processor: it
-repeats within some percent on any host. Four parts: osbench as dom0's init; QEMU's start to dom0's init; `xl create` to the
-guest's init, and what xl costs dom0, by Debian's tools on real Xen and by ours on Xylem.
+repeats within some percent on any host. Five parts: osbench as dom0's init; QEMU's start to dom0's init; `xl create` to the
+guest's init, and what xl costs dom0, by Debian's tools on real Xen and by ours on Xylem; and what a transaction costs either
+xenstored, both on real Xen.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import sys
 from pathlib import Path
 
 from dom0.image.newc import Archive
-from tests.bench import toolstack
+from tests.bench import store, toolstack
 from tools.run.boot import files_for
 from tools.run.console import Console, ConsoleError
 from tools.run.machine import Machine, MachineError
@@ -90,8 +91,15 @@ def tools_costs(hypervisor, tools):
     return rows
 
 
+def store_costs():
+    cells = store.costs(boot("store", store.machine(), None))
+    if len(cells) != len(store.CLIENTS) * len(store.WATCHES):
+        raise ConsoleError(f"only {len(cells)} comparisons of the stores came to an end; see {LOGS}/store.log")
+    return [{"clients": clients, "watches": watches, **both} for (clients, watches), both in cells.items()]
+
+
 def measure(hypervisors):
-    results = {"osbench": {}, "start": {}, "create": {}, "toolstack": {}}
+    results = {"osbench": {}, "start": {}, "create": {}, "toolstack": {}, "store": []}
     for hypervisor in hypervisors:
         print(f"==> osbench as init on {hypervisor}", flush=True)
         results["osbench"][hypervisor] = osbench(hypervisor)
@@ -103,6 +111,9 @@ def measure(hypervisors):
             results["create"][hypervisor] = create(hypervisor, tools)
             print(f"==> what xl costs on {hypervisor}", flush=True)
             results["toolstack"][hypervisor] = tools_costs(hypervisor, tools)
+    if "xen" in hypervisors:
+        print("==> what a transaction costs Debian's xenstored and ours", flush=True)
+        results["store"] = store_costs()
     return results
 
 
@@ -148,6 +159,14 @@ def print_costs(results):
         print(f"{title:30}{cells[0]:>12}{cells[1]:>12}{ratio(ours, theirs):>10}")
 
 
+def print_store(results):
+    if results["store"]:
+        print(f"\n{'a transaction: instructions of':32}{'Debian xenstored':>18}{'ours':>12}{'ratio':>10}")
+    for row in results["store"]:
+        title = f"{row['clients']} clients, {row['watches']:,} watches"
+        print(f"{title:32}{cell(row['debian']):>18}{cell(row['xylem']):>12}{ratio(row['xylem'], row['debian']):>10}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=BUILD / "bench.json")
@@ -160,6 +179,7 @@ def main():
     arguments.out.write_text(json.dumps(results, indent=1) + "\n")
     print_table(results)
     print_costs(results)
+    print_store(results)
     print(f"the same as JSON: {arguments.out}")
 
 

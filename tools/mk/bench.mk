@@ -2,6 +2,8 @@
 
 APT_DEPS += gcc libc6-dev
 BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/,osbench stamp until_line)
+STORE_LOAD := $(BUILD)/bench/store-load
+STORE_LOAD_OBJECTS := $(call host_objects,tests/bench/store_load.cpp)
 BENCH_SKIP ?=
 
 $(BENCH_PROGRAMS): $(BUILD)/bench/%: tests/bench/%.c
@@ -9,8 +11,15 @@ $(BENCH_PROGRAMS): $(BUILD)/bench/%: tests/bench/%.c
 	@echo "  CC      $<"
 	@gcc -O2 -static -Wall -Wextra -o $@ $<
 
+$(STORE_LOAD): $(STORE_LOAD_OBJECTS) $(BUILD)/lib/xenstore.a
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CXX) $^ -lfmt -o $@
+
+-include $(STORE_LOAD_OBJECTS:.o=.d)
+
 BENCH_HYPERVISORS := $(filter-out $(BENCH_SKIP),xen xylem)
-BENCH_FILES = $(BENCH_PROGRAMS) $(BUILD)/dom0/vmlinuz $(BUILD)/tests/guest/hello.elf $(if $(filter xen,$(BENCH_HYPERVISORS)),$(BUILD)/xen.elf $(BUILD)/dom0/initrd-debian.img) \
+BENCH_FILES = $(BENCH_PROGRAMS) $(BUILD)/dom0/vmlinuz $(BUILD)/tests/guest/hello.elf $(if $(filter xen,$(BENCH_HYPERVISORS)),$(BUILD)/xen.elf $(BUILD)/dom0/initrd-debian.img $(STORE_LOAD)) \
   $(if $(filter xylem,$(BENCH_HYPERVISORS)),$(BUILD)/xylem.elf $(BUILD)/dom0/initrd.img)
 
 .PHONY: bench

@@ -25,13 +25,17 @@ void destroy_domain(Session& session, DomId domain)
         explain("having the backend let go of {}, {}", device.describe(), device.backend());
     remove_devices(session.store, devices, Removal::with_domain);
     explain("removing its nodes from the store, its records, and itself");
+    const auto name = find_name(session, domain);
     session.store.transact([&](xenstore::StoreView& store) { remove_domain_nodes(store, domain); });
     remove_record(domain, uuid_text(info->handle));
     try {
         session.hypervisor.destroy(domain);
     } catch (const dom0::HypercallError& error) {
-        if (!error.is(std::errc::no_such_process)) // its monitor may have been quicker
-            throw;
+        if (error.is(std::errc::no_such_process)) // its monitor may have been quicker
+            return;
+        if (name) // by which it can be destroyed once more
+            session.store.write(domain_path(domain) + "/name", *name);
+        throw;
     }
 }
 

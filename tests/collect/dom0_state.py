@@ -1,0 +1,20 @@
+"""What dom0 holds, compared before and after: build/tests/bin/dom0-state tells it (tests/support/dom0_state.cpp)."""
+
+from pathlib import Path
+
+# For a script in dom0: /rig/dom0-state > FILE, and later `as_before FILE WHAT`.
+AS_BEFORE = """\
+state() { # FILE: whether it is as in that
+    /rig/dom0-state > /run/state
+    cmp -s /run/state "$1"
+}
+
+as_before() { # FILE WHAT: backends let go of the last when they learn of the end
+    wait_until 20 state "$1" || { diff "$1" /run/state; expect "what is left after $2" nothing "the above"; }
+}
+"""
+
+
+def files(*more):
+    """What such a script needs in dom0, with `more` of the tests' programs."""
+    return {f"rig/{name}": Path("build/tests/bin", name).read_bytes() for name in ("dom0-state", *more)}
