@@ -78,6 +78,10 @@ void console()
     }
     EXPECT(call(1, sizeof text, address_of(text)), 0);
     EXPECT_ERROR(call(0, 1, unmapped_address), fault);
+    constexpr u64 above_int = u64{1} << 31;
+    EXPECT_ERROR(call(1, above_int, address_of(text)), too_big);
+    EXPECT_ERROR(call(0, above_int, unmapped_address), fault);
+    EXPECT_ERROR(call(2, above_int, address_of(text)), nosys);
     EXPECT_ERROR(call(2, 1, address_of(text)), nosys);
 }
 
@@ -110,6 +114,8 @@ void privileged_calls()
         EXPECT_ERROR(call(HypercallNumber::sysctl, 999, 0x15), nosys);
         EXPECT_ERROR(call(HypercallNumber::platform_op, 999, 0x03000001), nosys);
     } else {
+        for (const u32 cmd : {2, 3, 5, 14, 999}) // destroydomain, pausedomain, getdomaininfo, max_mem, none
+            EXPECT_ERROR(call(HypercallNumber::domctl, cmd, 0x15), perm);
         EXPECT_ERROR(call(HypercallNumber::sysctl, 3, 0x15), perm);
         EXPECT_ERROR(call(HypercallNumber::platform_op, 55, 0x03000001), perm);
     }
