@@ -13,6 +13,7 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace xylem::xl::commands {
 
@@ -47,26 +48,32 @@ Json describe(Session& session, const dom0::DomainInfo& info)
     return Json{{"domid", info.domain}, {"config", std::move(config)}};
 }
 
+/// Why it has shut down, if it has.
+std::optional<u32> shutdown_reason(const dom0::DomainInfo& info)
+{
+    if (!(info.flags & abi::dominf_shutdown))
+        return std::nullopt;
+    return info.flags >> abi::dominf_shutdownshift & abi::dominf_shutdownmask;
+}
+
+/// A shut down domain's fifth letter tells why: of reboot, suspend, crash, watchdog, soft reset; none of a power-off.
 std::string flags_of(const dom0::DomainInfo& info)
 {
+    static constexpr std::string_view reasons = "-rscwS";
     const auto flag = [&](u32 bit, char letter) { return info.flags & bit ? letter : '-'; };
-    const auto reason = info.flags >> abi::dominf_shutdownshift & abi::dominf_shutdownmask;
-    const bool crashed = info.flags & abi::dominf_shutdown && reason == static_cast<u32>(abi::ShutdownReason::crash);
+    const u32 reason = shutdown_reason(info).value_or(0);
     return {flag(abi::dominf_running, 'r'),
             flag(abi::dominf_blocked, 'b'),
             flag(abi::dominf_paused, 'p'),
             flag(abi::dominf_shutdown, 's'),
-            crashed ? 'c' : '-',
+            reason < reasons.size() ? reasons[reason] : '?',
             flag(abi::dominf_dying, 'd')};
 }
 
-char reason_letter(const dom0::DomainInfo& info)
+std::string reason_code(const dom0::DomainInfo& info)
 {
-    static constexpr std::string_view letters = "-rscwS";
-    const auto reason = info.flags >> abi::dominf_shutdownshift & abi::dominf_shutdownmask;
-    if (!(info.flags & abi::dominf_shutdown))
-        return '-';
-    return reason < letters.size() ? letters[reason] : '?';
+    const std::optional<u32> reason = shutdown_reason(info);
+    return reason ? fmt::format("{:x}", *reason) : "-";
 }
 
 void print_row(Session& session, const ListArguments& arguments, const dom0::DomainInfo& info)
@@ -75,7 +82,7 @@ void print_row(Session& session, const ListArguments& arguments, const dom0::Dom
                (info.tot_pages + info.outstanding_pages) / 256, info.nr_online_vcpus, flags_of(info),
                static_cast<double>(info.cpu_time) / 1e9);
     if (arguments.verbose)
-        fmt::print(" {} {:>8}", uuid_text(info.handle), reason_letter(info));
+        fmt::print(" {} {:>8}", uuid_text(info.handle), reason_code(info));
     if (arguments.verbose || arguments.context)
         fmt::print(" {:>16}", "-");
     if (arguments.cpupool)
