@@ -38,7 +38,7 @@ bool is_free_run(Mfn mfn, unsigned order)
 /// Of a frame that nobody can get a reference to: others read the word, but change it only where its count is not zero.
 void change_flags(Frame& f, u64 set, u64 clear)
 {
-    store_release(&f.count_info, (f.count_info & ~clear) | set);
+    store_release(&f.count_info, (atomic_load(&f.count_info) & ~clear) | set);
 }
 
 void insert_run(Mfn first, unsigned order)
@@ -100,7 +100,7 @@ void return_run(Mfn first, unsigned order)
     for (u64 i = 0; i < u64{1} << order; ++i) {
         Frame& f = frame(first + i);
         store_release(&f.count_info,
-                      (f.count_info & (count_bits::ram | count_bits::stale | count_bits::clean)) | count_bits::free);
+                      (atomic_load(&f.count_info) & (count_bits::ram | count_bits::stale | count_bits::clean)) | count_bits::free);
         store_release(&f.type_info, u64{0});
         f.owner = domid_none;
         f.order = inside_run;
@@ -136,7 +136,7 @@ void flush_run(Mfn first, unsigned order)
     CpuMask holders;
     for (u64 i = 0; i < u64{1} << order; ++i) {
         Frame& f = frame(first + i);
-        if (!(f.count_info & count_bits::stale))
+        if (!(atomic_load(&f.count_info) & count_bits::stale))
             continue;
         change_flags(f, 0, count_bits::stale);
         holders = holders | machine::stale_cpus(all_cpus(), f.tlb_stamp);
@@ -151,7 +151,7 @@ bool scrub_run(Mfn first, unsigned order, Interruptible interruptible)
     const Mfn end = first + (u64{1} << order);
     u32 cleared = 0;
     for (Mfn mfn = first; mfn < end; ++mfn) {
-        if (frame(mfn).count_info & count_bits::clean)
+        if (atomic_load(&frame(mfn).count_info) & count_bits::clean)
             continue;
         __builtin_memset(machine::map(mfn), 0, page_size);
         change_flags(frame(mfn), count_bits::clean, 0);
@@ -207,7 +207,7 @@ Result<Mfn> allocate_frame()
 
 void free_frames(Mfn first, unsigned order)
 {
-    XYLEM_ASSERT((frame(first).count_info & ~count_bits::stale) == (count_bits::ram | count_bits::hypervisor),
+    XYLEM_ASSERT((atomic_load(&frame(first).count_info) & ~count_bits::stale) == (count_bits::ram | count_bits::hypervisor),
                  "frame is in use");
     LockGuard guard(heap_lock);
     return_run(first, order);

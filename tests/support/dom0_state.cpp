@@ -39,10 +39,20 @@ void print_ports(dom0::Privcmd& privcmd)
     fmt::print("event channels of domain 0: {}\n", open);
 }
 
+/// /local/domain/N/error/...: what a guest's drivers say when a device goes while they look at it. They are the guest's
+/// own.
+bool is_guests_log(const std::string& path)
+{
+    return path.starts_with("/local/domain/") && !path.starts_with("/local/domain/0/") &&
+           path.substr(0, path.rfind('/')).ends_with("/error");
+}
+
 void print_nodes(xenstore::Client& store, const std::string& path)
 {
     for (const std::string& name : store.list_if_exists(path)) {
         const std::string child = (path == "/" ? "" : path) + "/" + name;
+        if (is_guests_log(child))
+            continue;
         fmt::print("node {}\n", child);
         print_nodes(store, child);
     }
