@@ -100,7 +100,8 @@ void return_run(Mfn first, unsigned order)
     for (u64 i = 0; i < u64{1} << order; ++i) {
         Frame& f = frame(first + i);
         store_release(&f.count_info,
-                      (atomic_load(&f.count_info) & (count_bits::ram | count_bits::stale | count_bits::clean)) | count_bits::free);
+                      (atomic_load(&f.count_info) & (count_bits::ram | count_bits::stale | count_bits::clean)) |
+                          count_bits::free);
         store_release(&f.type_info, u64{0});
         f.owner = domid_none;
         f.order = inside_run;
@@ -207,7 +208,8 @@ Result<Mfn> allocate_frame()
 
 void free_frames(Mfn first, unsigned order)
 {
-    XYLEM_ASSERT((atomic_load(&frame(first).count_info) & ~count_bits::stale) == (count_bits::ram | count_bits::hypervisor),
+    XYLEM_ASSERT((atomic_load(&frame(first).count_info) & ~count_bits::stale) ==
+                     (count_bits::ram | count_bits::hypervisor),
                  "frame is in use");
     LockGuard guard(heap_lock);
     return_run(first, order);
