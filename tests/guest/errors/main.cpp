@@ -431,8 +431,16 @@ void periodic_timers()
         EXPECT(sched_op(SchedCmd::poll, abi::SchedPoll{{address_of(bind.port)}, 1, deadline}), 0);
         return system_time() >= deadline;
     };
-    __atomic_fetch_and(&word, ~bit, __ATOMIC_SEQ_CST);
-    EXPECT_TRUE(poll_for(50'000'000));
+    // A tick may come before the vCPU has left its processor. Ticks that did not stop with it would end every poll.
+    const auto one_lasts = [&] {
+        for (unsigned tries = 0; tries < 20; ++tries) {
+            __atomic_fetch_and(&word, ~bit, __ATOMIC_SEQ_CST);
+            if (poll_for(50'000'000))
+                return true;
+        }
+        return false;
+    };
+    EXPECT_TRUE(one_lasts());
     EXPECT_TRUE(ticks(1));
     EXPECT(vcpu_op(VcpuCmd::stop_periodic_timer, 0, 0), 0);
     __atomic_fetch_and(&word, ~bit, __ATOMIC_SEQ_CST);
