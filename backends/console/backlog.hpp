@@ -1,6 +1,8 @@
 // Output that nobody has read yet: the last of it, up to a limit.
 #pragma once
 
+#include "backends/lib/store.hpp"
+
 #include <string>
 #include <string_view>
 
@@ -29,5 +31,8 @@ private:
     std::size_t limit_;
     std::string text_;
 };
+
+/// What the console's folder in the store wants as limit, within reason. (bytes)
+std::size_t backlog_limit(Store& store, const std::string& folder);
 
 }

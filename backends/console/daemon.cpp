@@ -1,15 +1,12 @@
 // See daemon.hpp.
 #include "backends/console/daemon.hpp"
 
+#include "backends/console/pty.hpp"
 #include "hypervisor/abi/grant_table.hpp"
 
-#include <algorithm>
 #include <set>
 
 namespace xylem::backends::console {
-
-static constexpr std::size_t largest_backlog = 1 << 20;
-static constexpr std::size_t smallest_backlog = 16 << 10;
 
 class Daemon::Attachment {
 public:
@@ -24,6 +21,7 @@ public:
     }
     ~Attachment() { daemon_.store_.unwatch(folder_); }
 
+    void detach();
     void reopen_log()
     {
         if (guest_)
@@ -41,7 +39,6 @@ private:
     void update();
     void attach(const Place& place);
     std::byte* map(u64 frame);
-    void detach();
 
     Daemon& daemon_;
     DomId domain_;
@@ -49,7 +46,8 @@ private:
     std::optional<Place> seen_; // also of a console that could not be had, so as to complain once
     dom0::GrantMapping granted_;
     dom0::ForeignMapping foreign_;
-    std::unique_ptr<Guest> guest_; // before the page in the order of ends
+    std::unique_ptr<Pty> pty_;
+    std::unique_ptr<Guest> guest_; // before the page and the terminal in the order of ends
 };
 
 std::optional<Daemon::Attachment::Place> Daemon::Attachment::place() const
@@ -95,21 +93,22 @@ std::byte* Daemon::Attachment::map(u64 frame)
 
 void Daemon::Attachment::attach(const Place& place)
 {
-    const auto limit = read_number(daemon_.store_, folder_ + "/limit").value_or(largest_backlog);
-    guest_ = std::make_unique<Guest>(GuestParts{daemon_.loop_, map(place.ring),
-                                                std::clamp<std::size_t>(limit, smallest_backlog, largest_backlog),
-                                                daemon_.log_path(domain_), daemon_.options_.log_limit,
-                                                fmt::format("domain {}", domain_.value), [this] { detach(); }});
+    pty_ = std::make_unique<Pty>(daemon_.loop_, backlog_limit(daemon_.store_, folder_));
+    guest_ = std::make_unique<Guest>(
+        GuestParts{daemon_.loop_, map(place.ring), *pty_, daemon_.log_path(domain_), daemon_.options_.log_limit,
+                   fmt::format("domain {}", domain_.value),
+                   [&daemon = daemon_, domain = domain_](const char*) { daemon.detach_soon(domain); }});
     guest_->set_signal(daemon_.events_.bind(
         domain_, Port(place.port), [this] { guest_->serve(); }, EventHub::Unmask::by_owner));
-    daemon_.store_.update(folder_, {{"tty", guest_->tty()}});
-    log("domain {}: console on {}", domain_.value, guest_->tty());
+    daemon_.store_.update(folder_, {{"tty", pty_->path()}});
+    log("domain {}: console on {}", domain_.value, pty_->path());
     guest_->serve();
 }
 
 void Daemon::Attachment::detach()
 {
     guest_.reset();
+    pty_.reset();
     granted_ = {};
     foreign_ = {};
 }
@@ -133,6 +132,14 @@ void Daemon::look_soon()
 {
     if (!std::exchange(look_deferred_, true))
         loop_.defer([this] { look_for_domains(); });
+}
+
+void Daemon::detach_soon(DomId domain)
+{
+    loop_.defer([this, domain] {
+        if (const auto found = attachments_.find(domain); found != attachments_.end())
+            found->second->detach();
+    });
 }
 
 /// A dying domain's console is let go at once: our mapping of its page would keep it from ending.

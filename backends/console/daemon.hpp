@@ -30,6 +30,7 @@ private:
 
     void look_for_domains();
     void look_soon();
+    void detach_soon(DomId domain);
     std::string log_path(DomId domain);
 
     EventLoop& loop_;

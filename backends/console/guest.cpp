@@ -56,9 +56,16 @@ void LogFile::write(std::string_view text)
 
 Guest::Guest(GuestParts parts)
     : parts_(std::move(parts)), ring_(parts_.page), log_(parts_.log_path, parts_.log_limit),
-      pty_(parts_.loop, parts_.limit, [this] { give_input(); }),
       budget_(1, event_period, event_burst, Budget::Clock::now())
 {
+    parts_.terminal.set_reader([this] { give_input(); });
+    parts_.terminal.listen(true);
+}
+
+Guest::~Guest()
+{
+    parts_.terminal.set_reader({});
+    parts_.terminal.listen(false);
 }
 
 void Guest::serve()
@@ -100,7 +107,7 @@ void Guest::take_output()
         return;
     const std::string_view text(buffer.data(), *bytes);
     log_.write(text);
-    pty_.write(text);
+    parts_.terminal.write(text);
     ring_.release(*bytes);
     signal_->notify();
 }
@@ -111,9 +118,9 @@ void Guest::give_input()
     const auto room = ring_.room();
     if (!room)
         return break_connection("its input index runs ahead of the ring");
-    pty_.listen(*room > 0);
+    parts_.terminal.listen(*room > 0);
     std::array<char, ConsoleRing::in_bytes> buffer;
-    const std::size_t bytes = *room > 0 ? pty_.read(std::span(buffer).first(*room)) : 0;
+    const std::size_t bytes = *room > 0 ? parts_.terminal.read(std::span(buffer).first(*room)) : 0;
     if (bytes == 0)
         return;
     ring_.give({buffer.data(), bytes});
@@ -125,8 +132,8 @@ void Guest::break_connection(const char* why)
     if (std::exchange(broken_, true))
         return;
     log("{}: closing the console, for the guest broke the protocol: {}", parts_.name, why);
-    pty_.listen(false);
-    parts_.loop.defer(parts_.on_broken);
+    parts_.terminal.listen(false);
+    parts_.on_broken(why);
 }
 
 }

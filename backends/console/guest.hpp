@@ -1,8 +1,8 @@
-// One guest's console: its ring on one side, a pty and a log file on the other.
+// One guest's console: its ring on one side, a terminal and a log file on the other.
 #pragma once
 
-#include "backends/console/pty.hpp"
 #include "backends/console/ring.hpp"
+#include "backends/console/terminal.hpp"
 #include "backends/lib/budget.hpp"
 #include "backends/lib/log.hpp"
 #include "backends/lib/peer_memory.hpp"
@@ -35,22 +35,22 @@ private:
 struct GuestParts {
     EventLoop& loop;
     std::byte* page;      ///< the ring's; stays mapped as long as the guest object
-    std::size_t limit;    ///< of the backlog
+    Terminal& terminal;   ///< may outlive the guest object, and be given to another
     std::string log_path; ///< empty: no log
     std::size_t log_limit;
-    std::string name; ///< for our own log
-    std::function<void()> on_broken;
+    std::string name;                               ///< for our own log
+    std::function<void(const char* why)> on_broken; ///< called by the guest object's own code: not to end it in place
 };
 
 class Guest {
 public:
     explicit Guest(GuestParts parts);
+    ~Guest();
 
     /// Events of `signal` call serve(), and are let through again by us.
     void set_signal(std::unique_ptr<PeerSignal> signal) { signal_ = std::move(signal); }
     void serve();
 
-    const std::string& tty() const { return pty_.path(); }
     void reopen_log() { log_.reopen(); }
 
 private:
@@ -64,7 +64,6 @@ private:
     ConsoleRing ring_;
     std::unique_ptr<PeerSignal> signal_;
     LogFile log_;
-    Pty pty_;
     Budget budget_; ///< of events
     EventLoop::Timer pause_;
     bool broken_ = false;

@@ -1,5 +1,7 @@
-// xenconsoled: every guest's console, on a pty for `xl console` and in a log file.
+// xenconsoled: every guest's console, on a pty for `xl console` and in a log file; and its channels.
+#include "backends/console/channel.hpp"
 #include "backends/console/daemon.hpp"
+#include "backends/lib/device_host.hpp"
 #include "backends/lib/service.hpp"
 #include "backends/lib/xen_store.hpp"
 
@@ -19,14 +21,25 @@ static void serve(Service& service, const console::Options& options)
     dom0::Hypervisor hypervisor;
     EventHub events(loop);
     console::Daemon daemon(loop, store, events, grants, hypervisor, options);
+    const auto make_channel = [&](const DevicePlace& place, DeviceEvents device_events) {
+        const auto bind = [&events, peer = place.peer](Port remote, EventLoop::Handler on_event) {
+            return events.bind(peer, remote, std::move(on_event), EventHub::Unmask::by_owner);
+        };
+        return std::make_unique<console::Channel>(
+            DeviceSeams{loop, store, std::make_unique<GntdevMemory>(grants, place.peer), bind}, place,
+            std::move(device_events));
+    };
+    DeviceHost channels(loop, store, "console", make_channel,
+                        [&](DomId domain, unsigned number) { return console::is_channel(store, domain, number); });
     service.run(
-        loop, [](EventLoop::Handler done) { done(); }, [&] { daemon.reopen_logs(); });
+        loop, [&](EventLoop::Handler done) { channels.shut_down(std::move(done)); }, [&] { daemon.reopen_logs(); });
 }
 
 int main(int argc, char** argv)
 {
-    CLI::App app("Serves guests' consoles: a pty each, and a log. SIGHUP opens the logs anew.");
-    Service service({});
+    CLI::App app("Serves guests' consoles: a pty each, and a log; and channels, on ptys and Unix sockets. SIGHUP opens "
+                 "the logs anew.");
+    Service service({.capabilities = {}, .socket_families = {}, .io_uring = false, .listening = true});
     service.add_options(app);
     std::string what = "guest";
     std::string folder = "/var/log/xen/console";

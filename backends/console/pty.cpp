@@ -18,7 +18,7 @@ static void make_raw(int terminal)
         dom0::throw_errno("cannot set a pseudo terminal's settings");
 }
 
-Pty::Pty(EventLoop& loop, std::size_t limit, EventLoop::Handler on_input)
+Pty::Pty(EventLoop& loop, std::size_t limit)
     : near_(posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)), backlog_(limit)
 {
     char name[64];
@@ -29,7 +29,8 @@ Pty::Pty(EventLoop& loop, std::size_t limit, EventLoop::Handler on_input)
     far_ = dom0::open_device(name, O_RDWR | O_NOCTTY);
     make_raw(far_.get());
     near_for_output_ = dom0::Fd(fcntl(near_.get(), F_DUPFD_CLOEXEC, 0));
-    input_ = loop.watch_readable(near_.get(), std::move(on_input));
+    input_ = loop.watch_readable(near_.get(), [this] { tell_reader(); });
+    input_.enable(false);
     output_ = loop.watch_writable(near_for_output_.get(), [this] { flush(); });
     output_.enable(false);
 }

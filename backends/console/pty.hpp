@@ -1,27 +1,23 @@
-// A pseudo terminal whose far end `xl console` opens. Writing never blocks: what nobody reads waits in a backlog.
+// A pseudo terminal whose far end `xl console` opens.
 #pragma once
 
 #include "backends/console/backlog.hpp"
-#include "backends/lib/event_loop.hpp"
-
-#include <span>
-#include <string>
+#include "backends/console/terminal.hpp"
 
 namespace xylem::backends::console {
 
-class Pty {
+class Pty : public Terminal {
 public:
+    /// `limit` is the backlog's, in bytes.
     /// @throws std::system_error
-    Pty(EventLoop& loop, std::size_t limit, EventLoop::Handler on_input);
+    Pty(EventLoop& loop, std::size_t limit);
 
-    /// The path of the far end.
-    const std::string& path() const { return path_; }
+    /// The far end's.
+    const std::string& path() const override { return path_; }
 
-    void write(std::string_view text);
-    /// What was typed. @return bytes, 0 if there is nothing
-    std::size_t read(std::span<char> buffer);
-    /// Whether typed input is looked at.
-    void listen(bool on) { input_.enable(on); }
+    void write(std::string_view text) override;
+    std::size_t read(std::span<char> buffer) override;
+    void listen(bool on) override { input_.enable(on); }
 
 private:
     void flush();

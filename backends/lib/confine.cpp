@@ -158,6 +158,9 @@ static void keep_system_calls(const Needs& needs)
     allow(SCMP_SYS(tgkill), {SCMP_CMP(0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(getpid()))});
     if (needs.io_uring)
         allow(SCMP_SYS(io_uring_enter));
+    if (needs.listening)
+        for (const int number : {SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(accept4)})
+            allow(number);
     check(seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1), "seccomp");
     check(seccomp_load(filter.get()), "seccomp");
 }

@@ -14,6 +14,7 @@ struct Needs {
     std::vector<int> capabilities;    ///< CAP_...
     std::vector<int> socket_families; ///< beside AF_UNIX
     bool io_uring = false;            ///< goes on with the rings it has; new ones are not to be had
+    bool listening = false;           ///< makes sockets that others connect to
 };
 
 /// For all threads, for ever.

@@ -242,8 +242,8 @@ void DeviceHost::Attachment::write_state(XenbusState state, Entries nodes)
     write(nodes);
 }
 
-DeviceHost::DeviceHost(EventLoop& loop, Store& store, std::string type, DeviceFactory factory)
-    : loop_(loop), store_(store), type_(std::move(type)), factory_(std::move(factory))
+DeviceHost::DeviceHost(EventLoop& loop, Store& store, std::string type, DeviceFactory factory, Filter is_ours)
+    : loop_(loop), store_(store), type_(std::move(type)), factory_(std::move(factory)), is_ours_(std::move(is_ours))
 {
     folder_ = fmt::format("/local/domain/{}/backend/{}", read_number(store_, "domid").value_or(0), type_);
     store_.watch(folder_, [this](const std::string& path) { on_change(path); });
@@ -325,6 +325,8 @@ void DeviceHost::update_touched()
     for (const Key& key : keys) {
         auto found = attachments_.find(key);
         if (found == attachments_.end()) {
+            if (is_ours_ && !is_ours_(DomId(key.first), key.second))
+                continue;
             const std::string back = fmt::format("{}/{}/{}", folder_, key.first, key.second);
             if (!store_.read(back + "/frontend"))
                 continue;

@@ -11,8 +11,11 @@ namespace xylem::backends {
 
 class DeviceHost {
 public:
-    /// `type` is the folder's name in the store: "vbd", "vif".
-    DeviceHost(EventLoop& loop, Store& store, std::string type, DeviceFactory factory);
+    /// Says of a device that appears whether it is ours to serve.
+    using Filter = std::function<bool(DomId peer, unsigned number)>;
+
+    /// `type` is the folder's name in the store: "vbd", "vif". Without a filter all are ours.
+    DeviceHost(EventLoop& loop, Store& store, std::string type, DeviceFactory factory, Filter is_ours = {});
     ~DeviceHost();
 
     /// Stops taking requests everywhere and calls `done` when all that was in service is answered. States in the store
@@ -38,6 +41,7 @@ private:
     std::string type_;
     std::string folder_;
     DeviceFactory factory_;
+    Filter is_ours_;
     std::map<Key, std::unique_ptr<Attachment>> attachments_;
     std::vector<Key> touched_;
     EventLoop::Handler on_all_idle_;

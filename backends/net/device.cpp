@@ -20,7 +20,12 @@ TapConfig NetDevice::tap_config() const
     config.name = store.read(place_.back + "/vifname").value_or("");
     if (config.name.empty())
         config.name = fmt::format("vif{}.{}", place_.peer.value, place_.number);
-    config.bridge = store.read(place_.back + "/bridge").value_or("");
+    if (dom0::is_routing_script(store.read(place_.back + "/script").value_or("")))
+        config.routed =
+            dom0::RoutedInterface{store.read(place_.back + "/gatewaydev").value_or(dom0::default_gateway_device),
+                                  dom0::parse_networks(store.read(place_.back + "/ip").value_or(""))};
+    else
+        config.bridge = store.read(place_.back + "/bridge").value_or("");
     config.mtu = static_cast<unsigned>(read_number(store, place_.back + "/mtu").value_or(config.mtu));
     return config;
 }
@@ -37,7 +42,10 @@ Entries NetDevice::prepare()
     } catch (const InterfaceBusy& busy) {
         throw NotYet(busy.what());
     }
-    log("{}: interface {}{}", name_, config.name, config.bridge.empty() ? "" : " on bridge " + config.bridge);
+    log("{}: interface {}{}", name_, config.name,
+        config.routed           ? " routed by way of " + config.routed->gateway_device
+        : config.bridge.empty() ? ""
+                                : " on bridge " + config.bridge);
     return {{"feature-sg", "1"},
             {"feature-gso-tcpv4", "1"},
             {"feature-gso-tcpv6", "1"},

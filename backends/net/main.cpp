@@ -1,4 +1,4 @@
-// xylem-netback: serves guests' network interfaces by taps on dom0's bridges, from dom0's user space.
+// xylem-netback: serves guests' network interfaces by taps that dom0 bridges or routes, from dom0's user space.
 #include "backends/lib/device_host.hpp"
 #include "backends/lib/service.hpp"
 #include "backends/lib/xen_store.hpp"
@@ -26,9 +26,10 @@ static void serve(Service& service)
 int main(int argc, char** argv)
 {
     CLI::App app(
-        "Serves guests' network interfaces: each device in backend/vif, by a tap on the bridge that it names.");
-    // Taps are made, named, and put on bridges.
-    Service service({.capabilities = {CAP_NET_ADMIN}, .socket_families = {AF_INET}, .io_uring = false});
+        "Serves guests' network interfaces: each device in backend/vif, by a tap on the bridge that it names, or "
+        "with routes to the guest.");
+    // Taps are made, named, put on bridges, and given routes.
+    Service service({.capabilities = {CAP_NET_ADMIN}, .socket_families = {AF_INET, AF_NETLINK}});
     service.add_options(app);
     return service_main(app, argc, argv, [&] { serve(service); });
 }

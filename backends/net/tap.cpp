@@ -91,6 +91,8 @@ void Tap::configure()
     request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
     if (ioctl(control.get(), SIOCSIFFLAGS, &request) < 0)
         throw failed(config_.name, "bring it up");
+    if (config_.routed)
+        dom0::route_interface(config_.name, *config_.routed);
 }
 
 void Tap::set_offload(const Offload& offload)

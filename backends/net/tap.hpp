@@ -1,9 +1,11 @@
-// A tap interface in dom0, a port of a bridge: the wire between a guest's interface and the control domain's network.
+// A tap interface in dom0, a port of a bridge or with routes to the guest: the wire between a guest's interface and the
+// control domain's network.
 #pragma once
 
 #include "backends/lib/event_loop.hpp"
 #include "backends/net/link.hpp"
 #include "backends/net/receive.hpp"
+#include "dom0/lib/routed_interface.hpp"
 
 #include <optional>
 #include <string>
@@ -14,6 +16,7 @@ struct TapConfig {
     std::string name;   ///< "vif1.0"
     std::string bridge; ///< empty: a port of none
     unsigned mtu = 1500;
+    std::optional<dom0::RoutedInterface> routed = {};
 };
 
 /// The interface name is taken; the one who has it may be on its way out.
@@ -21,7 +24,7 @@ class InterfaceBusy : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// Exists as long as this object; with our death, however that comes, the interface is gone.
+/// Exists as long as this object; with our death, however that comes, the interface is gone, and its routes with it.
 class Tap : public Link {
 public:
     /// @throws InterfaceBusy

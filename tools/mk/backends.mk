@@ -18,7 +18,7 @@ BACKENDS_NET := $(addprefix backends/net/,packet.cpp receive.cpp rings.cpp split
 
 $(eval $(call program,xylem-netback,$(BACKENDS_NET) $(addprefix backends/net/,device.cpp main.cpp tap.cpp),\
   backends xenstore dom0,$(BACKENDS_SERVICE_LDLIBS)))
-BACKENDS_CONSOLE := $(addprefix backends/console/,guest.cpp pty.cpp ring.cpp)
+BACKENDS_CONSOLE := $(addprefix backends/console/,backlog.cpp channel.cpp guest.cpp pty.cpp ring.cpp unix_socket.cpp)
 
 $(eval $(call program,xenconsoled,$(BACKENDS_CONSOLE) $(addprefix backends/console/,daemon.cpp main.cpp),\
   backends xenstore dom0,$(BACKENDS_SERVICE_LDLIBS)))
@@ -31,12 +31,13 @@ $(eval $(call unit_test,backends_block,tests/unit/backends/block_request_test.cp
 $(eval $(call unit_test,backends_qcow2,$(addprefix tests/unit/backends/,qcow2_image_test.cpp qcow2_crash_test.cpp \
   qcow2_header_test.cpp qcow2_tool.cpp) $(BACKENDS_BLOCK) $(BACKENDS_TEST_SUPPORT),,$(BACKENDS_BLOCK_LDLIBS)))
 $(eval $(call unit_test,backends_confine,$(addprefix tests/unit/backends/,confine_test.cpp confined_backends_test.cpp \
-  qcow2_tool.cpp) $(BACKENDS_BLOCK) $(BACKENDS_CONSOLE) backends/net/tap.cpp $(addprefix backends/lib/,confine.cpp service.cpp) \
+  qcow2_tool.cpp) $(BACKENDS_BLOCK) $(BACKENDS_CONSOLE) backends/net/tap.cpp dom0/lib/routed_interface.cpp \
+  $(addprefix backends/lib/,confine.cpp service.cpp) \
   $(BACKENDS_TEST_SUPPORT),,$(BACKENDS_BLOCK_LDLIBS) $(BACKENDS_SERVICE_LDLIBS)))
 $(eval $(call unit_test,backends_limits,$(addprefix tests/unit/backends/,limits_test.cpp rings_test.cpp) \
   $(addprefix backends/block/,limits.cpp rings.cpp) \
   $(addprefix backends/lib/,rate.cpp store.cpp),,-lfmt))
 $(eval $(call unit_test,backends_device,tests/unit/backends/device_host_test.cpp $(BACKENDS_TEST_SUPPORT),,-lfmt))
 $(eval $(call unit_test,backends_net,$(addprefix tests/unit/backends/net_,test.cpp rings_test.cpp splitter_test.cpp) $(BACKENDS_NET) $(BACKENDS_TEST_SUPPORT),,-lfmt))
-$(eval $(call unit_test,backends_console,tests/unit/backends/console_test.cpp $(BACKENDS_CONSOLE) $(BACKENDS_TEST_SUPPORT),,\
+$(eval $(call unit_test,backends_console,$(addprefix tests/unit/backends/,channel_test.cpp console_test.cpp) $(BACKENDS_CONSOLE) $(BACKENDS_TEST_SUPPORT),,\
   -lfmt))

@@ -1,6 +1,8 @@
 // What the backends do, done by confined processes: none of their ways may need what confine() has taken away. That the
 // same succeeds without confinement is what the other tests show.
 #include "backends/console/guest.hpp"
+#include "backends/console/pty.hpp"
+#include "backends/console/unix_socket.hpp"
 #include "backends/lib/service.hpp"
 #include "backends/net/tap.hpp"
 #include "tests/unit/backends/confined.hpp"
@@ -174,9 +176,10 @@ TEST(ConfinedConsole, AGuestsTerminalAndLogsAreServed)
                   confine({});
                   Findings found;
                   for (int life = 0; life < 2; ++life) {
-                      console::Guest guest({loop, page, 4096, path, 100, "domain 1", [] {}});
+                      console::Pty pty(loop, 4096);
+                      console::Guest guest({loop, page, pty, path, 100, "domain 1", [](const char*) {}});
                       guest.set_signal(std::make_unique<Signal>());
-                      const dom0::Fd terminal = dom0::open_device(guest.tty().c_str(), O_RDWR | O_NOCTTY);
+                      const dom0::Fd terminal = dom0::open_device(pty.path().c_str(), O_RDWR | O_NOCTTY);
                       found.want(write(terminal.get(), "typed", 5) == 5, "typing");
                       for (int line = 0; line < 60; ++line) { // more than the burst that needs no timer
                           shared.out_prod += 30;
@@ -192,6 +195,38 @@ TEST(ConfinedConsole, AGuestsTerminalAndLogsAreServed)
               0);
     EXPECT_LE(std::filesystem::file_size(path), 100u);
     EXPECT_GT(std::filesystem::file_size(path + ".1"), 0u);
+}
+
+TEST(ConfinedConsole, AChannelsSocketIsMadeAndServed)
+{
+    const Folder folder;
+    const std::string path = folder / "channel";
+    EXPECT_EQ(confined({.capabilities = {}, .socket_families = {}, .io_uring = false, .listening = true},
+                       [&] {
+                           Findings found;
+                           EventLoop loop;
+                           for (int life = 0; life < 2; ++life) {
+                               console::UnixSocket socket_end(loop, path, 4096);
+                               const std::string twice =
+                                   complaint([&] { console::UnixSocket again(loop, path, 4096); });
+                               found.want(twice.find("another process listens") != std::string::npos, twice.c_str());
+                               socket_end.write("hello");
+                               const dom0::Fd client(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+                               sockaddr_un name{};
+                               name.sun_family = AF_UNIX;
+                               path.copy(name.sun_path, sizeof name.sun_path - 1);
+                               found.want(connect(client.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) == 0,
+                                          "connecting");
+                               loop.turn(std::chrono::milliseconds(10)); // takes the probe of `again`, which has gone
+                               for (int turn = 0; turn < 5; ++turn)
+                                   loop.turn(std::chrono::milliseconds(10));
+                               char text[8]{};
+                               found.want(recv(client.get(), text, sizeof text, MSG_DONTWAIT) == 5, "the greeting");
+                           }
+                           return found.verdict();
+                       }),
+              0);
+    EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 /// A tap's life: made, set up, used, gone; and the ways in which it cannot be had.
@@ -216,6 +251,25 @@ static int use_taps(EventLoop& loop)
     const std::string bridge =
         complaint([&] { net::Tap tap(loop, {.name = "xylemtest0", .bridge = "xylemnone"}, [] {}); });
     found.want(bridge.find("there is no bridge xylemnone") != std::string::npos, bridge.c_str());
+    // Routed to from lo's address, for want of another that is there on every machine.
+    const dom0::RoutedInterface routed{"lo", dom0::parse_networks("198.51.100.7 198.51.100.128/25")};
+    const auto open_routed = [&](const dom0::RoutedInterface& how) {
+        return std::make_unique<net::Tap>(loop, net::TapConfig{.name = "xylemtest0", .bridge = "", .routed = how},
+                                          [] {});
+    };
+    for (int life = 0; life < 2; ++life) { // what one has is free when it is gone
+        const std::string route = complaint([&] { open_routed(routed); });
+        found.want(route.empty(), route.c_str());
+    }
+    {
+        const auto first = open_routed(routed);
+        const std::string theirs =
+            complaint([&] { net::Tap second(loop, {.name = "xylemtest1", .bridge = "", .routed = routed}, [] {}); });
+        found.want(theirs.find("198.51.100.7 is another interface's already") != std::string::npos, theirs.c_str());
+        found.want(dom0::address_of_interface("xylemtest0") == dom0::address_of_interface("lo"), "the address");
+    }
+    const std::string gateway = complaint([&] { open_routed({"xylemnone", {}}); });
+    found.want(gateway.find("'xylemnone' has no IPv4 address") != std::string::npos, gateway.c_str());
     const std::string loopback = complaint([&] { net::Tap tap(loop, {.name = "xylemtest0", .bridge = "lo"}, [] {}); });
     found.want(loopback.find("join the bridge lo") != std::string::npos, loopback.c_str());
     return found.verdict();
@@ -226,7 +280,7 @@ TEST(ConfinedNetwork, TapsAreMadeAndUsed)
     EventLoop loop;
     if (complaint([&] { net::Tap tap(loop, {.name = "xylemtest0", .bridge = ""}, [] {}); }) != "")
         GTEST_SKIP() << "taps cannot be made here: /dev/net/tun and CAP_NET_ADMIN are needed";
-    EXPECT_EQ(confined({.capabilities = {CAP_NET_ADMIN}, .socket_families = {AF_INET}, .io_uring = false},
+    EXPECT_EQ(confined({.capabilities = {CAP_NET_ADMIN}, .socket_families = {AF_INET, AF_NETLINK}, .io_uring = false},
                        [&] { return use_taps(loop); }),
               0);
 }

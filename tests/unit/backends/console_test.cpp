@@ -1,5 +1,6 @@
 // The console: its ring with hostile indices, output that nobody reads, input that finds no room, floods.
 #include "backends/console/guest.hpp"
+#include "backends/console/pty.hpp"
 #include "tests/unit/backends/fake_peer.hpp"
 
 #include <fcntl.h>
@@ -34,12 +35,14 @@ struct ConsoleTest : testing::Test {
     ConsoleRing::Page& page() { return *reinterpret_cast<ConsoleRing::Page*>(memory); }
     void start(std::size_t limit = 64 << 10)
     {
+        guest.reset();
+        pty = std::make_unique<Pty>(loop, limit);
         guest = std::make_unique<Guest>(
-            GuestParts{loop, memory, limit, log_path, log_limit, "domain 1", [this] { broken = true; }});
+            GuestParts{loop, memory, *pty, log_path, log_limit, "domain 1", [this](const char*) { broken = true; }});
         auto owned = std::make_unique<ConsoleSignal>();
         signal = owned.get();
         guest->set_signal(std::move(owned));
-        terminal = dom0::open_device(guest->tty().c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK);
+        terminal = dom0::open_device(pty->path().c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK);
     }
     void print(const std::string& text)
     {
@@ -73,6 +76,7 @@ struct ConsoleTest : testing::Test {
     EventLoop loop;
     std::size_t log_limit = 1 << 20;
     std::string log_path = "/tmp/xylem-console-test-" + std::to_string(getpid()) + ".log";
+    std::unique_ptr<Pty> pty;
     std::unique_ptr<Guest> guest;
     ConsoleSignal* signal = nullptr;
     dom0::Fd terminal;
