@@ -1,11 +1,12 @@
 # What system tests bring into dom0: a program that counts pages, one that tells what dom0 holds, one that makes and moves data (in
-# the guest, too, which has no libraries); an xl of which a chosen step fails; and small guests: one that does nothing, one that
-# measures how long hypercalls run.
+# the guest, too, which has no libraries), one that talks to channels; an xl of which a chosen step fails; and small guests: one that
+# does nothing, one that measures how long hypercalls run.
 
-TEST_PROGRAMS := $(addprefix $(BUILD)/tests/bin/,host-pages dom0-state load-data failing-xl idle.elf budget.elf)
+TEST_PROGRAMS := $(addprefix $(BUILD)/tests/bin/,host-pages dom0-state load-data ask failing-xl idle.elf budget.elf)
 HOST_PAGES_OBJECTS := $(call host_objects,tests/support/host_pages.cpp)
 DOM0_STATE_OBJECTS := $(call host_objects,tests/support/dom0_state.cpp)
 LOAD_DATA_OBJECTS := $(call host_objects,tests/support/load_data.cpp)
+ASK_OBJECTS := $(call host_objects,tests/support/ask.cpp)
 FAILING_STEP_OBJECTS := $(call host_objects,tests/support/failing_step.cpp)
 comma := ,
 FAILING_CALLS := access connect flock fopen64 fork ioctl mkdir mmap64 open64 rename socket stat64 write writev
@@ -28,6 +29,8 @@ $(BUILD)/tests/bin/failing-xl: $(FAILING_STEP_OBJECTS) $(BUILD)/bin/xl
 		$(patsubst %,$(BUILD)/lib/%.a,$(XL_LIBS)) $(XL_LDLIBS) -o $@
 
 $(BUILD)/tests/bin/load-data: $(LOAD_DATA_OBJECTS)
+$(BUILD)/tests/bin/ask: $(ASK_OBJECTS)
+$(BUILD)/tests/bin/load-data $(BUILD)/tests/bin/ask:
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CXX) -static -s $^ -o $@
@@ -35,4 +38,4 @@ $(BUILD)/tests/bin/load-data: $(LOAD_DATA_OBJECTS)
 $(BUILD)/tests/bin/%.elf: $(GUEST_OBJ)/tests/support/%_guest/main.o $(GUEST_KERNEL_OBJECTS) frontends/guest/guest.lds
 	$(link_guest)
 
--include $(HOST_PAGES_OBJECTS:.o=.d) $(DOM0_STATE_OBJECTS:.o=.d) $(FAILING_STEP_OBJECTS:.o=.d) $(LOAD_DATA_OBJECTS:.o=.d) $(patsubst %,$(GUEST_OBJ)/tests/support/%_guest/main.d,idle budget)
+-include $(HOST_PAGES_OBJECTS:.o=.d) $(DOM0_STATE_OBJECTS:.o=.d) $(FAILING_STEP_OBJECTS:.o=.d) $(LOAD_DATA_OBJECTS:.o=.d) $(ASK_OBJECTS:.o=.d) $(patsubst %,$(GUEST_OBJ)/tests/support/%_guest/main.d,idle budget)

@@ -48,7 +48,7 @@ bool is_linux_backend_interface(const std::string& name)
     return access(base.c_str(), F_OK) == 0 && access((base + "/tun_flags").c_str(), F_OK) != 0;
 }
 
-void join_bridge(const std::string& name, const std::string& final_name, const std::string& bridge)
+void set_up_interface(const std::string& name, const std::string& final_name, const std::string& bridge)
 {
     const dom0::Fd socket_fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (!socket_fd)
@@ -61,9 +61,11 @@ void join_bridge(const std::string& name, const std::string& final_name, const s
     }
     set_neutral_address(fd, final_name);
 
-    ifreq member = request_for(bridge);
-    member.ifr_ifindex = static_cast<int>(if_nametoindex(final_name.c_str()));
-    call(fd, SIOCBRADDIF, member, "join an interface to");
+    if (!bridge.empty()) {
+        ifreq member = request_for(bridge);
+        member.ifr_ifindex = static_cast<int>(if_nametoindex(final_name.c_str()));
+        call(fd, SIOCBRADDIF, member, "join an interface to");
+    }
 
     ifreq up = request_for(final_name);
     call(fd, SIOCGIFFLAGS, up, "look at");

@@ -1,4 +1,5 @@
-// Network interfaces of dom0: what Debian's vif-bridge script does, for interfaces that Linux's own backend made.
+// Network interfaces of dom0: what Debian's scripts vif-bridge and vif-route do, for interfaces that Linux's own
+// backend made.
 #pragma once
 
 #include <string>
@@ -8,8 +9,8 @@ namespace xylem::xl {
 /// Whether there is such an interface, and the kernel's backend made it: a tap has tun_flags.
 bool is_linux_backend_interface(const std::string& name);
 
-/// Renames the interface, joins it to the bridge, and brings it up.
+/// Renames the interface, joins it to the bridge (empty: to none), and brings it up.
 /// @throws Failure
-void join_bridge(const std::string& name, const std::string& final_name, const std::string& bridge);
+void set_up_interface(const std::string& name, const std::string& final_name, const std::string& bridge);
 
 }

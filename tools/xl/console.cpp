@@ -2,8 +2,8 @@
 #include "tools/xl/console.hpp"
 
 #include "dom0/lib/fd.hpp"
+#include "tools/xl/device.hpp"
 #include "tools/xl/failure.hpp"
-#include "tools/xl/paths.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -46,9 +46,24 @@ private:
     bool is_terminal_;
 };
 
-std::string wait_for_tty(Session& session, DomId domain)
+/// A console beside the first is a channel, if there is one.
+void check_joinable(Session& session, const Device& channel)
 {
-    const std::string path = domain_path(domain) + "/console/tty";
+    const auto connection = session.store.find(channel.record() + "/connection");
+    if (!connection)
+        fail("domain {} has no console {}; xl channel-list {} has those beside the first", channel.guest.value,
+             channel.number, channel.guest.value);
+    if (connection == "socket")
+        fail("console {} of domain {} is a channel on the socket {}, which programs connect to", channel.number,
+             channel.guest.value, session.store.find(channel.record() + "/path").value_or("?"));
+}
+
+std::string wait_for_tty(Session& session, DomId domain, unsigned number)
+{
+    const Device device{"console", domain, number};
+    if (!device.is_first_console())
+        check_joinable(session, device);
+    const std::string path = device.frontend() + "/tty";
     const auto deadline = std::chrono::steady_clock::now() + patience;
     session.store.watch(path, "tty");
     std::string tty;
@@ -56,7 +71,7 @@ std::string wait_for_tty(Session& session, DomId domain)
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
         if (left <= 0ms)
-            fail("domain {} has no console: no console daemon took it up within {} s", domain.value,
+            fail("domain {} has no console {}: no console daemon took it up within {} s", domain.value, number,
                  std::chrono::seconds(patience).count());
         session.store.wait_for_event(left);
     }
@@ -132,9 +147,9 @@ void converse(Session& session, DomId domain, int tty)
 
 }
 
-void attach_console(Session& session, DomId domain, const std::function<void()>& when_joined)
+void attach_console(Session& session, DomId domain, unsigned number, const std::function<void()>& when_joined)
 {
-    const std::string path = wait_for_tty(session, domain);
+    const std::string path = wait_for_tty(session, domain, number);
     const dom0::Fd tty = open_tty(path);
     const RawTerminal terminal;
     if (when_joined)

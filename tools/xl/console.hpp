@@ -7,8 +7,8 @@
 
 namespace xylem::xl {
 
-/// Joins our terminal to the console of `domain`, until Ctrl-] is typed or the domain ends. Calls `when_joined` once
-/// nothing that the guest says can be missed.
-void attach_console(Session& session, DomId domain, const std::function<void()>& when_joined = {});
+/// Joins our terminal to a console of `domain` (0, or the number of a channel on a pty), until Ctrl-] is typed or the
+/// domain ends. Calls `when_joined` once nothing that the guest says can be missed.
+void attach_console(Session& session, DomId domain, unsigned number, const std::function<void()>& when_joined = {});
 
 }

@@ -142,6 +142,8 @@ void Creation::check_devices()
     targets_ = check_disks(session_.store, config_.disks);
     for (const config::VifSpec& vif : config_.vifs)
         check_vif(vif);
+    for (const config::ChannelSpec& channel : config_.channels)
+        check_channel(channel);
 }
 
 void Creation::check_memory()
@@ -239,6 +241,9 @@ void Creation::write_store()
                 write_disk(store, *domain_, config_.disks[i], targets_[i], i == 0 ? Bootable::yes : Bootable::no));
         for (const config::VifSpec& vif : config_.vifs)
             devices_.push_back(write_vif(store, *domain_, vif));
+        u32 console = 0;
+        for (const config::ChannelSpec& channel : config_.channels)
+            devices_.push_back(write_channel(store, *domain_, channel, ++console));
     });
     session_.store.introduce(*domain_, Gfn(rings_.frames.store_ring.value), rings_.store_port);
     explain("wrote its nodes to the store, and introduced it there");

@@ -78,8 +78,8 @@ void remove_nodes(xenstore::Client& store, const Device& device, Removal removal
 
 std::string Device::frontend() const
 {
-    return kind == "console" ? fmt::format("{}/console", domain_path(guest))
-                             : fmt::format("{}/device/{}/{}", domain_path(guest), kind, number);
+    return is_first_console() ? fmt::format("{}/console", domain_path(guest))
+                              : fmt::format("{}/device/{}/{}", domain_path(guest), kind, number);
 }
 
 std::string Device::backend() const
@@ -114,7 +114,7 @@ void remove_devices(xenstore::Client& store, const std::vector<Device>& devices,
     const Clock::time_point deadline = Clock::now() + patience;
     std::vector<bool> taken_up;
     for (const Device& device : devices)
-        taken_up.push_back(device.kind != "console" && begin_removal(store, device, removal));
+        taken_up.push_back(!device.is_first_console() && begin_removal(store, device, removal));
     for (std::size_t i = 0; i < devices.size(); ++i) {
         const bool closed = !taken_up[i] || wait_until_closed(store, devices[i], deadline);
         if (!closed && removal == Removal::polite)

@@ -1,6 +1,7 @@
 // Paravirtual devices as xl sees them: pairs of directories in the store that a frontend and a backend watch.
 #pragma once
 
+#include "tools/xl/config/channel_spec.hpp"
 #include "tools/xl/config/disk_spec.hpp"
 #include "tools/xl/config/vif_spec.hpp"
 #include "tools/xl/paths.hpp"
@@ -16,6 +17,9 @@ struct Device {
     std::string backend() const;
     std::string record() const; ///< xl's own, which no guest can write
     std::string describe() const;
+
+    /// The first console is none of xenbus's devices: it is there before there is a handshake.
+    bool is_first_console() const { return kind == "console" && number == 0; }
 };
 
 /// What xl found out about a disk's target before it made anything.
@@ -28,8 +32,11 @@ struct DiskTarget {
 DiskTarget check_disk(xenstore::Client& store, const config::DiskSpec& disk);
 /// The same for all disks of one guest, which also may not share what one of them writes to.
 std::vector<DiskTarget> check_disks(xenstore::Client& store, const std::vector<config::DiskSpec>& disks);
-/// @throws Failure  the bridge is missing, or asks for what is not served
+/// @throws Failure  the bridge or the gateway device is missing, or asks for what is not served
 void check_vif(const config::VifSpec& vif);
+
+/// @throws Failure  the socket cannot be made where it is wanted
+void check_channel(const config::ChannelSpec& channel);
 
 inline constexpr const char* default_bridge = "xenbr0";
 
@@ -38,6 +45,9 @@ Device write_disk(xenstore::StoreView& store, DomId guest, const config::DiskSpe
                   Bootable bootable);
 /// `vif` has its mac and devid.
 Device write_vif(xenstore::StoreView& store, DomId guest, const config::VifSpec& vif);
+
+/// `number` is the console's that the channel is, from 1 on.
+Device write_channel(xenstore::StoreView& store, DomId guest, const config::ChannelSpec& channel, u32 number);
 
 /// Fills in what a vif left open.
 config::VifSpec complete(config::VifSpec vif, u32 devid);

@@ -1,10 +1,13 @@
 // Making devices: what of device.hpp checks specifications against the machine, and writes them to the store.
+#include "dom0/lib/routed_interface.hpp"
 #include "tools/xl/device.hpp"
+#include "tools/xl/domain_nodes.hpp"
 #include "tools/xl/failure.hpp"
 
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <fstream>
 #include <net/if.h>
 #include <sys/stat.h>
@@ -176,25 +179,69 @@ DiskTarget check_disk(xenstore::Client& store, const DiskSpec& disk)
     return {S_ISBLK(about.st_mode), about.st_rdev};
 }
 
-void check_vif(const VifSpec& vif)
+static void check_bridge(const VifSpec& vif)
 {
     const std::string bridge = vif.bridge.empty() ? default_bridge : vif.bridge;
-    if (!is_standard_script(vif.script, "vif-bridge"))
-        fail("the interface script '{}' is not served yet; interfaces join a bridge without scripts", vif.script);
     if (!vif.gateway_device.empty())
-        fail("interfaces with gatewaydev are not served yet; expected bridge");
+        fail("'gatewaydev' is for routed interfaces, which have script=vif-route; this one joins a bridge");
+    if (bridge.find('/') != std::string::npos || access(("/sys/class/net/" + bridge + "/bridge").c_str(), F_OK) < 0)
+        fail("there is no bridge '{}' for the guest's interface", bridge);
+}
+
+static std::string gateway_device_of(const VifSpec& vif)
+{
+    return vif.gateway_device.empty() ? dom0::default_gateway_device : vif.gateway_device;
+}
+
+static void check_route(const VifSpec& vif)
+{
+    const std::string device = gateway_device_of(vif);
+    if (!dom0::address_of_interface(device))
+        fail("there is no interface '{}' with an IPv4 address, by which the guest's is to be routed to; name one with "
+             "gatewaydev=",
+             device);
+    try {
+        dom0::parse_networks(vif.ip);
+    } catch (const std::runtime_error& error) {
+        fail("the interface's ip: {}", error.what());
+    }
+}
+
+void check_vif(const VifSpec& vif)
+{
+    const bool routed = dom0::is_routing_script(vif.script);
+    if (!routed && !is_standard_script(vif.script, "vif-bridge"))
+        fail("the interface script '{}' is not served yet; vif-bridge and vif-route are, without scripts", vif.script);
     if (!vif.backend_domain.empty() && vif.backend_domain != "0" && vif.backend_domain != "Domain-0")
         fail("interfaces with a backend outside of domain 0 are not served yet");
     check_interface_name(vif.name);
-    if (bridge.find('/') != std::string::npos || access(("/sys/class/net/" + bridge + "/bridge").c_str(), F_OK) < 0)
-        fail("there is no bridge '{}' for the guest's interface", bridge);
+    if (routed)
+        check_route(vif);
+    else
+        check_bridge(vif);
+}
+
+void check_channel(const config::ChannelSpec& channel)
+{
+    const std::filesystem::path path = channel.socket_path;
+    std::error_code none; // what cannot be looked at is for the daemon to say
+    if (channel.socket_path.empty())
+        return;
+    if (!std::filesystem::is_directory(path.parent_path(), none))
+        fail("cannot make the channel's socket '{}': there is no folder '{}'", channel.socket_path,
+             path.parent_path().string());
+    const auto there = std::filesystem::symlink_status(path, none).type();
+    if (there != std::filesystem::file_type::not_found && there != std::filesystem::file_type::socket)
+        fail("cannot make the channel's socket '{}': there is a file already", channel.socket_path);
 }
 
 VifSpec complete(VifSpec vif, u32 devid)
 {
     if (!vif.mac)
         vif.mac = new_mac();
-    if (vif.bridge.empty())
+    if (dom0::is_routing_script(vif.script))
+        vif.bridge.clear(); // xl.conf may have a default for those who join one
+    else if (vif.bridge.empty())
         vif.bridge = default_bridge;
     if (!vif.devid)
         vif.devid = devid;
@@ -238,13 +285,17 @@ Device write_vif(StoreView& store, DomId guest, const VifSpec& vif)
 {
     const Device device{"vif", guest, *vif.devid};
     const std::string number = std::to_string(*vif.devid);
+    const bool routed = dom0::is_routing_script(vif.script);
     Nodes backend{
-        {"script", "/etc/xen/scripts/vif-bridge"},
+        {"script", routed ? "/etc/xen/scripts/vif-route" : "/etc/xen/scripts/vif-bridge"},
         {"mac", config::text_of(*vif.mac)},
-        {"bridge", vif.bridge},
         {"handle", number},
         {"type", "vif"},
     };
+    if (routed)
+        backend.emplace_back("gatewaydev", gateway_device_of(vif));
+    else
+        backend.emplace_back("bridge", vif.bridge);
     if (vif.mac_filter)
         backend.emplace_back("mac-filter", "1");
     if (!vif.ip.empty())
@@ -260,6 +311,26 @@ Device write_vif(StoreView& store, DomId guest, const VifSpec& vif)
         store, device, backend,
         {{"handle", number}, {"mac", config::text_of(*vif.mac)}, {"trusted", vif.trusted ? "1" : "0"}, {"mtu", mtu}});
     store.set_permissions(device.frontend() + "/mtu", read_only_for(guest));
+    return device;
+}
+
+Device write_channel(StoreView& store, DomId guest, const config::ChannelSpec& channel, u32 number)
+{
+    const Device device{"console", guest, number};
+    const bool on_socket = !channel.socket_path.empty();
+    Nodes backend{{"name", channel.name}, {"connection", on_socket ? "socket" : "pty"}, {"protocol", "vt100"}};
+    if (on_socket)
+        backend.emplace_back("path", channel.socket_path);
+    // What the daemon and xl console read there is not the guest's to write.
+    const Nodes read_only{{"name", channel.name},
+                          {"type", "xenconsoled"},
+                          {"output", on_socket ? fmt::format("chardev:libxl-channel{}", number) : "pty"},
+                          {"tty", ""},
+                          {"limit", std::to_string(console_limit)}};
+    write_device(store, device, backend, {{"protocol", "vt100"}});
+    write_all(store, device.frontend(), read_only);
+    for (const auto& [name, value] : read_only)
+        store.set_permissions(fmt::format("{}/{}", device.frontend(), name), read_only_for(guest));
     return device;
 }
 

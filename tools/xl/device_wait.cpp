@@ -1,4 +1,5 @@
 // Waiting for backends: what of device.hpp follows a new device until its backend waits for the guest.
+#include "dom0/lib/routed_interface.hpp"
 #include "tools/xl/bridge.hpp"
 #include "tools/xl/device.hpp"
 #include "tools/xl/failure.hpp"
@@ -28,9 +29,9 @@ std::string complaint(xenstore::Client& store, const Device& device)
     return {};
 }
 
-/// Linux's own network backend makes the interface; joining it to the bridge is the toolstack's part. Ours does it
-/// itself.
-void join_bridge_for_linux(xenstore::Client& store, const Device& device)
+/// Linux's own network backend makes the interface; joining it to the bridge, or routing to it, is the toolstack's
+/// part. Ours does it itself.
+void set_up_for_linux(xenstore::Client& store, const Device& device)
 {
     const std::string name = fmt::format("vif{}.{}", device.guest.value, device.number);
     if (access("/sys/bus/xen-backend/drivers/vif", F_OK) != 0)
@@ -43,7 +44,10 @@ void join_bridge_for_linux(xenstore::Client& store, const Device& device)
     if (store.find(device.backend() + "/hotplug-status") == "connected")
         return;
     const std::string final_name = store.find(device.backend() + "/vifname").value_or(name);
-    join_bridge(name, final_name, store.read(device.backend() + "/bridge"));
+    const auto node = [&](const char* key) { return store.find(device.backend() + key).value_or(""); };
+    set_up_interface(name, final_name, node("/bridge"));
+    if (dom0::is_routing_script(node("/script")))
+        dom0::route_interface(final_name, {node("/gatewaydev"), dom0::parse_networks(node("/ip"))});
     store.write(device.backend() + "/hotplug-status", "connected");
 }
 
@@ -73,7 +77,7 @@ void wait_for_backends(xenstore::Client& store, const std::vector<Device>& devic
         }
         store.unwatch(device.backend(), device.backend());
         if (device.kind == "vif")
-            join_bridge_for_linux(store, device);
+            set_up_for_linux(store, device);
     }
 }
 

@@ -55,7 +55,7 @@ void write_rings(StoreView& store, DomId domain, const DomainRings& rings)
 
     store.write(base + "/console/backend", backend);
     store.write(base + "/console/backend-id", "0");
-    store.write(base + "/console/limit", "1048576");
+    store.write(base + "/console/limit", std::to_string(console_limit));
     store.write(base + "/console/type", "xenconsoled");
     store.write(base + "/console/output", "pty");
     store.write(base + "/console/tty", "");

@@ -7,6 +7,9 @@
 
 namespace xylem::xl {
 
+/// What xl allows a console of output that nobody reads. (bytes)
+inline constexpr unsigned console_limit = 1 << 20;
+
 struct DomainRings {
     dom0::builder::BuildResult frames;
     Port store_port;

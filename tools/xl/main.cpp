@@ -1,6 +1,7 @@
 // xl: domains at the command line. See `xl help`.
 //
 // Exit codes are Debian's: 0 done, 1 failed, 2 the command line is wrong.
+#include "tools/xl/commands/channel.hpp"
 #include "tools/xl/commands/commands.hpp"
 #include "tools/xl/commands/monitoring.hpp"
 #include "tools/xl/commands/unserved.hpp"
@@ -33,6 +34,7 @@ constexpr Group groups[] = {
     {commands::add_core, " dump-core "},
     {commands::add_block, " block-attach block-detach block-list cd-insert cd-eject "},
     {commands::add_network, " network-attach network-detach network-list "},
+    {commands::add_channel, " channel-list "},
     {commands::add_scheduling, " sched-credit sched-credit2 sched-rtds cpupool-list "},
     {commands::add_monitoring, " top metrics explain "},
     {commands::add_unserved, ""},

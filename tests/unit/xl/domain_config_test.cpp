@@ -117,6 +117,29 @@ TEST(DomainConfig, MistakesInsideDeviceSpecificationsHaveTheirColumn)
     EXPECT_THAT(complaint(least + "disk='/a,raw,xvda'"), HasSubstr("'disk' wants a list in [ ]"));
 }
 
+TEST(DomainConfig, ChannelsHaveANameAndAnEnd)
+{
+    const auto channels =
+        read(least + "channel=['name=org.example.a,connection=pty', 'connection=socket, path=/run/b, name=b']")
+            .channels;
+    ASSERT_EQ(channels.size(), 2U);
+    EXPECT_EQ(channels[0].name, "org.example.a");
+    EXPECT_EQ(channels[0].socket_path, "");
+    EXPECT_EQ(channels[1].socket_path, "/run/b");
+    EXPECT_THAT(complaint(least + "channel=['connection=pty']"), HasSubstr("x.cfg:4:10: the channel has no name"));
+    EXPECT_THAT(complaint(least + "channel=['name=a,connection=socket,path=b']"), HasSubstr("does not begin with '/'"));
+    EXPECT_THAT(complaint(least + "channel=['name=a,connection=socket,path=/" + std::string(200, 'b') + "']"),
+                HasSubstr("at most 107"));
+    EXPECT_THAT(complaint(least + "channel=['name=a,connection=socket,path=/b','name=c,connection=socket,path=/b']"),
+                HasSubstr("two channels on the socket '/b'"));
+    EXPECT_THAT(complaint(least + "channel=['name=a,connection=pty,backend=driver']"), HasSubstr("not served yet"));
+    std::string ten;
+    for (int i = 0; i < 10; ++i)
+        ten += "'name=a,connection=pty',";
+    EXPECT_THAT(complaint(least + "channel=[" + ten + "]"), HasSubstr("more than 9 channels"));
+    EXPECT_THAT(complaint(least + "channel=['name=a,connection=tcp']"), HasSubstr("expected pty or socket"));
+}
+
 TEST(DomainConfig, UuidIsChecked)
 {
     EXPECT_EQ(read(least + "uuid='6CB1975A-e55d-11f1-9b3c-8eb31e9bf1b3'").uuid, "6cb1975a-e55d-11f1-9b3c-8eb31e9bf1b3");

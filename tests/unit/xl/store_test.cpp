@@ -266,6 +266,70 @@ TEST_F(StoreTest, InterfaceTellsTheGuestItsAddressAndMtu)
     EXPECT_THAT(back, HasSubstr("/handle = \"3\" (n0,r7)"));
 }
 
+TEST_F(StoreTest, RoutedInterfaceNamesItsGatewayDeviceAndNoBridge)
+{
+    config::VifSpec vif = config::parse_vif_spec("script=vif-route,ip=10.0.0.5 10.0.1.0/24,bridge=xenbr0");
+    vif = complete(vif, 0);
+    store().transact([&](xenstore::StoreView& in) { write_vif(in, guest, vif); });
+    const std::string back = tree_text("/local/domain/0/backend/vif/7/0");
+    EXPECT_THAT(back, HasSubstr("/script = \"/etc/xen/scripts/vif-route\" (n0,r7)"));
+    EXPECT_THAT(back, HasSubstr("/gatewaydev = \"eth0\" (n0,r7)"));
+    EXPECT_THAT(back, HasSubstr("/ip = \"10.0.0.5 10.0.1.0/24\" (n0,r7)"));
+    EXPECT_THAT(back, testing::Not(HasSubstr("/bridge")));
+}
+
+TEST(RoutedInterface, ItsGatewayDeviceAndNetworksAreChecked)
+{
+    const auto complaint = [](const std::string& spec) -> std::string {
+        try {
+            check_vif(config::parse_vif_spec(spec));
+            return "no complaint";
+        } catch (const Failure& failure) {
+            return failure.what();
+        }
+    };
+    EXPECT_EQ(complaint("script=vif-route,gatewaydev=lo,ip=10.0.0.5 10.0.1.0/24"), "no complaint");
+    EXPECT_EQ(complaint("script=/etc/xen/scripts/vif-route,netdev=lo"), "no complaint");
+    EXPECT_THAT(complaint("script=vif-route,gatewaydev=none9"), HasSubstr("no interface 'none9' with an IPv4 address"));
+    EXPECT_THAT(complaint("script=vif-route,gatewaydev=lo,ip=10.0.0.256"), HasSubstr("'10.0.0.256' is no IPv4"));
+    EXPECT_THAT(complaint("script=vif-route,gatewaydev=lo,ip=fe80::1"), HasSubstr("'fe80::1' is no IPv4"));
+    EXPECT_THAT(complaint("script=vif-route,gatewaydev=lo,ip=10.0.0.0/33"), HasSubstr("'10.0.0.0/33' is no IPv4"));
+    EXPECT_THAT(complaint("script=vif-route,gatewaydev=lo,ip=10.0.1.5/24"), HasSubstr("expected 10.0.1.0/24"));
+    EXPECT_THAT(complaint("script=vif-nat"), HasSubstr("'vif-nat' is not served yet"));
+    EXPECT_THAT(complaint("gatewaydev=lo"), HasSubstr("script=vif-route"));
+}
+
+// Values and permissions are libxl's; but for the type, since the console daemon serves it, not QEMU.
+TEST_F(StoreTest, ChannelIsAConsoleWhoseEndInDom0TheGuestCannotName)
+{
+    store().transact([&](xenstore::StoreView& in) {
+        write_channel(in, guest, {"org.example.agent", "", ""}, 1);
+        write_channel(in, guest, {"org.example.other", "/run/other", ""}, 2);
+    });
+    EXPECT_EQ(tree_text("/local/domain/0/backend/console/7/2"), R"(/local/domain/0/backend/console/7/2 = "" (n0,r7)
+/local/domain/0/backend/console/7/2/connection = "socket" (n0,r7)
+/local/domain/0/backend/console/7/2/frontend = "/local/domain/7/device/console/2" (n0,r7)
+/local/domain/0/backend/console/7/2/frontend-id = "7" (n0,r7)
+/local/domain/0/backend/console/7/2/name = "org.example.other" (n0,r7)
+/local/domain/0/backend/console/7/2/online = "1" (n0,r7)
+/local/domain/0/backend/console/7/2/path = "/run/other" (n0,r7)
+/local/domain/0/backend/console/7/2/protocol = "vt100" (n0,r7)
+/local/domain/0/backend/console/7/2/state = "1" (n0,r7)
+)");
+    EXPECT_EQ(tree_text("/local/domain/7/device/console/1"), R"(/local/domain/7/device/console/1 = "" (n7,r0)
+/local/domain/7/device/console/1/backend = "/local/domain/0/backend/console/7/1" (n7,r0)
+/local/domain/7/device/console/1/backend-id = "0" (n7,r0)
+/local/domain/7/device/console/1/limit = "1048576" (n0,r7)
+/local/domain/7/device/console/1/name = "org.example.agent" (n0,r7)
+/local/domain/7/device/console/1/output = "pty" (n0,r7)
+/local/domain/7/device/console/1/protocol = "vt100" (n7,r0)
+/local/domain/7/device/console/1/state = "1" (n7,r0)
+/local/domain/7/device/console/1/tty = "" (n0,r7)
+/local/domain/7/device/console/1/type = "xenconsoled" (n0,r7)
+)");
+    EXPECT_EQ(store().read("/libxl/7/device/console/2/path"), "/run/other");
+}
+
 TEST_F(StoreTest, MadeUpAddressesAreOfXensRangeAndNotMulticast)
 {
     const config::VifSpec vif = complete({}, 0);
@@ -282,15 +346,16 @@ TEST_F(StoreTest, RemovalOfDevicesAndDomainLeavesTheStoreAsItWas)
     store().transact([](xenstore::StoreView& in) {
         write_disk(in, guest, config::parse_disk_spec("/dev/loop0,raw,xvda,w"), {true, 0x700}, Bootable::yes);
         write_vif(in, guest, complete({}, 0));
+        write_channel(in, guest, {"org.example.agent", "", ""}, 1);
     });
     const std::vector<Device> devices = devices_of(store(), guest);
-    EXPECT_EQ(devices.size(), 3U);
+    EXPECT_EQ(devices.size(), 4U);
     std::vector<std::thread> backends;
     for (const Device& device : devices)
-        if (device.kind != "console")
+        if (!device.is_first_console())
             store().write(device.backend() + "/state", "4");
     for (const Device& device : devices)
-        if (device.kind != "console")
+        if (!device.is_first_console())
             backends.push_back(backend(device, "6", [=](xenstore::Client& client) {
                 return client.find(device.backend() + "/state") == "5" && !client.find(device.frontend());
             }));

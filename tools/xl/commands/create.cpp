@@ -138,7 +138,7 @@ void create(const CreateArguments& arguments)
             start_domain(session, domain);
     };
     if (arguments.console)
-        attach_console(session, domain, start);
+        attach_console(session, domain, 0, start);
     else
         start();
     if (arguments.foreground)

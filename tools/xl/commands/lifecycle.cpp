@@ -83,10 +83,10 @@ void stop(const StopArguments& arguments, const char* request, const char* said)
         wait_for_ends(session, domains);
 }
 
-void console(const std::string& name)
+void console(const std::string& name, unsigned number)
 {
     Session session;
-    attach_console(session, id_of(resolve_guest(session, name, "open a console of")));
+    attach_console(session, id_of(resolve_guest(session, name, "open a console of")), number);
 }
 
 void rename(const std::string& name, const std::string& new_name)
@@ -153,8 +153,9 @@ void add_lifecycle(CLI::App& xl)
     auto number = std::make_shared<unsigned>(0);
     command = add_domain_command(xl, "console", "Attach to domain's console", *spoken_to);
     command->add_option("-t", *kind, "the console's type: pv")->check(CLI::IsMember({"pv"}));
-    command->add_option("-n", *number, "the console's number: 0")->check(CLI::Range(0, 0));
-    command->callback([=] { console(*spoken_to); });
+    command->add_option("-n", *number, "the console's number: 0, or that of a channel on a pty, from 1 on")
+        ->check(CLI::Range(std::size_t{0}, config::most_channels));
+    command->callback([=] { console(*spoken_to, *number); });
 
     auto names = std::make_shared<std::pair<std::string, std::string>>();
     command = add_domain_command(xl, "rename", "Rename a domain", names->first);

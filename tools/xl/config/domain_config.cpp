@@ -1,6 +1,7 @@
 // See domain_config.hpp.
 #include "tools/xl/config/domain_config.hpp"
 
+#include "dom0/lib/routed_interface.hpp"
 #include "tools/xl/config/options.hpp"
 #include "tools/xl/config/reader.hpp"
 
@@ -208,6 +209,24 @@ std::vector<Spec> read_devices(const Strict& reader, std::string_view name, Pars
     return devices;
 }
 
+/// The description has understood each already.
+void read_channels(const Strict& reader, DomainConfig& config)
+{
+    if (!config.description->contains("channels"))
+        return;
+    const Json& described = config.description->at("channels");
+    const std::vector<Value> written = reader.list("channel");
+    for (std::size_t i = 0; i < described.size(); ++i) {
+        const Json& channel = described[i];
+        const auto text = [](const Json& json, const char* field) { return json.value(field, std::string()); };
+        config.channels.push_back({.name = text(channel, "name"),
+                                   .socket_path = text(channel.value("connection.socket", Json::object()), "path"),
+                                   .backend_domain = text(channel, "backend_domname")});
+        if (const std::string complaint = complaint_of_last(config.channels); !complaint.empty())
+            throw SyntaxError(written.at(i).where, complaint);
+    }
+}
+
 void check_devices(const Strict& reader, const DomainConfig& config)
 {
     for (std::size_t i = 0; i < config.disks.size(); ++i)
@@ -253,13 +272,15 @@ static void apply_defaults(std::vector<VifSpec>& vifs, const Defaults& defaults)
     const std::pair<std::string VifSpec::*, const std::optional<std::string>&> fields[] = {
         {&VifSpec::bridge, defaults.vif_bridge},
         {&VifSpec::script, defaults.vif_script},
-        {&VifSpec::gateway_device, defaults.vif_gateway_device},
         {&VifSpec::backend_domain, defaults.vif_backend},
     };
-    for (VifSpec& vif : vifs)
+    for (VifSpec& vif : vifs) {
         for (const auto& [field, value] : fields)
             if ((vif.*field).empty() && value)
                 vif.*field = *value;
+        if (vif.gateway_device.empty() && dom0::is_routing_script(vif.script))
+            vif.gateway_device = defaults.vif_gateway_device.value_or("");
+    }
 }
 
 DomainConfig read_domain_config(const Settings& settings, const std::string& file, const Machine& machine,
@@ -281,6 +302,7 @@ DomainConfig read_domain_config(const Settings& settings, const std::string& fil
     config.vifs = read_devices<VifSpec>(reader, "vif", parse_vif_spec);
     apply_defaults(config.vifs, defaults);
     check_devices(reader, config);
+    read_channels(reader, config);
     config.time_offset_seconds =
         reader.number("rtc_timeoffset", -(std::int64_t{1} << 40), std::int64_t{1} << 40).value_or(0);
     if (reader.flag("localtime"))

@@ -4,6 +4,7 @@
 // a domain that silently lacks what was asked for is worse than none.
 #pragma once
 
+#include "tools/xl/config/channel_spec.hpp"
 #include "tools/xl/config/description.hpp"
 #include "tools/xl/config/disk_spec.hpp"
 #include "tools/xl/config/syntax.hpp"
@@ -47,6 +48,7 @@ struct DomainConfig {
     ShutdownAction on_soft_reset = ShutdownAction::soft_reset;
     std::vector<DiskSpec> disks;
     std::vector<VifSpec> vifs;
+    std::vector<ChannelSpec> channels;
     std::optional<unsigned> max_grant_frames;
     std::optional<unsigned> max_maptrack_frames;
     std::optional<unsigned> max_event_channels;

@@ -15,6 +15,7 @@ constexpr auto served = std::to_array<std::string_view>({
     "bootloader",
     "builder",
     "cap",
+    "channel",
     "cmdline",
     "cpu_weight",
     "cpus",
@@ -53,7 +54,6 @@ constexpr auto served = std::to_array<std::string_view>({
 constexpr auto not_yet = std::to_array<std::string_view>({
     "argo",
     "bootloader_args",
-    "channel",
     "claim_mode",
     "cpuid",
     "device_tree",
@@ -191,6 +191,7 @@ constexpr auto for_hvm_only = std::to_array<std::string_view>({
 constexpr std::pair<std::string_view, std::string_view> notes[] = {
     {"bootloader", "an empty one alone; `kernel` names what is to run"},
     {"builder", "`generic` and `linux`; `type` says it today"},
+    {"channel", "nine at most; `backend` is domain 0"},
     {"localtime", "0 alone"},
     {"on_crash", "a core is `/var/lib/xen/dump/NAME`"},
     {"on_soft_reset", "read; a PV guest that asks for a soft reset is destroyed"},

@@ -199,10 +199,12 @@ std::string verdict_with(std::string verdict, const std::vector<Event>& events)
 
 bool mentions(std::string_view line, u16 domain)
 {
+    const auto has_device = [&](const char* kind) {
+        return line.find(fmt::format("{} {}/", kind, domain)) != line.npos;
+    };
     return has_number(line, "d", domain, "v") || has_number(line, "domain ", domain, "") ||
-           has_number(line, "Domain ", domain, "") || has_number(line, "id ", domain, "") ||
-           line.find(fmt::format("vbd {}/", domain)) != line.npos ||
-           line.find(fmt::format("vif {}/", domain)) != line.npos;
+           has_number(line, "Domain ", domain, "") || has_number(line, "id ", domain, "") || has_device("vbd") ||
+           has_device("vif") || has_device("console");
 }
 
 Event event_of(std::string_view source, std::string_view line)

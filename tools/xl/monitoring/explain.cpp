@@ -41,7 +41,11 @@ std::string what_it_is(Session& session, const Device& device)
         return fmt::format("disk {} ({})", node("dev").empty() ? std::to_string(device.number) : node("dev"),
                            node("params"));
     if (device.kind == "vif")
-        return fmt::format("interface {} ({}, on {})", device.number, node("mac"), node("bridge"));
+        return fmt::format("interface {} ({}, {})", device.number, node("mac"),
+                           node("bridge").empty() ? "routed by way of " + node("gatewaydev") : "on " + node("bridge"));
+    if (device.kind == "console")
+        return fmt::format("channel {} ({}, {})", device.number, node("name"),
+                           node("path").empty() ? "a pty" : node("path"));
     return fmt::format("{} {}", device.kind, device.number);
 }
 
@@ -91,7 +95,7 @@ Account tell_of(Session& session, const dom0::DomainInfo& info)
     account.domain = info.domain;
     account.time = time_text();
     for (const Device& device : devices_of(session.store, id_of(info)))
-        if (device.kind != "console")
+        if (!device.is_first_console())
             account.devices.push_back(tell_of_device(session, device));
     account.events = events_of(session, info.domain, account.name);
     account.verdict = verdict_with(verdict_of(info.flags, info.tot_pages), account.events);
