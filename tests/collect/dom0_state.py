@@ -14,6 +14,24 @@ as_before() { # FILE WHAT: backends let go of the last when they learn of the en
 }
 """
 
+# A guest that waits, with an empty disk and an interface.
+SMALL_GUEST = """\
+small_guest() { # NAME: makes its disk, and prints its configuration
+    dd if=/dev/zero of="/run/$1.img" bs=1M count=4 2>/dev/null
+    cat <<END
+name = "$1"
+type = "pv"
+kernel = "/rig/idle.elf"
+memory = 16
+disk = [ "/run/$1.img,raw,xvda,w" ]
+vif = [ "mac=00:16:3e:00:00:55" ]
+END
+}
+"""
+
+# Where the hypervisor can tell.
+AUDIT = {"xylem": "xl audit", "xen": ""}
+
 
 def files(*more):
     """What such a script needs in dom0, with `more` of the tests' programs."""

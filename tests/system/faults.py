@@ -18,7 +18,7 @@ from tools.run.machine import Machine
 
 SAMPLE = 14  # of the steps, one in so many where not all are tried
 
-DOM0 = dom0_state.AS_BEFORE + """\
+DOM0 = dom0_state.AS_BEFORE + dom0_state.SMALL_GUEST + """\
 refused=0
 passed=0
 
@@ -97,16 +97,8 @@ detach_interface() {
 }
 
 step a first guest of each kind, so that what is kept for the next is there
-dd if=/dev/zero of=/run/first.img bs=1M count=4 2>/dev/null
-cp /run/first.img /run/second.img
-cat > /run/faults.cfg <<END
-name = "faults"
-type = "pv"
-kernel = "/rig/idle.elf"
-memory = 16
-disk = [ "/run/first.img,raw,xvda,w" ]
-vif = [ "mac=00:16:3e:00:00:55" ]
-END
+small_guest faults > /run/faults.cfg
+cp /run/faults.img /run/second.img
 grep -vE '^(name|extra)' /etc/xen/demo.cfg > /run/keeper.cfg
 cat >> /run/keeper.cfg <<END
 name = "keeper"
@@ -138,11 +130,9 @@ AUDIT
 echo FAULTS-PASSED
 """
 
-AUDIT = {"xylem": "xl audit", "xen": ""}
-
 
 def try_steps(run, hypervisor, first, stride, seconds):
-    script = DOM0.replace("STRIDE", str(stride)).replace("FIRST", str(first)).replace("AUDIT", AUDIT[hypervisor])
+    script = DOM0.replace("STRIDE", str(stride)).replace("FIRST", str(first)).replace("AUDIT", dom0_state.AUDIT[hypervisor])
     files = dom0_state.files("failing-xl", "idle.elf")
     lines = run_script(run, Machine(hypervisor=hypervisor, tools="xylem"), script, seconds, files=files)
     check("FAULTS-PASSED" in lines, "the script in dom0 came to no verdict")

@@ -141,7 +141,7 @@ while [ "$(wget -q -O - http://10.9.0.1/goes-on)" = yes ]; do
 done
 """
 
-CYCLES = dom0_state.AS_BEFORE + """\
+CYCLES = dom0_state.AS_BEFORE + dom0_state.SMALL_GUEST + """\
 waits() { # DOMAIN
     xl list "$1" | grep -q -- '-b-'
 }
@@ -154,15 +154,7 @@ grep -v '^extra' /etc/xen/demo.cfg > /run/neighbour.cfg
 echo 'extra = "console=hvc0 mode=demo script=neighbour.sh"' >> /run/neighbour.cfg
 xl create -q /run/neighbour.cfg
 wait_until 120 guest_says demo "NEIGHBOUR working"
-dd if=/dev/zero of=/run/cycle.img bs=1M count=4 2>/dev/null
-cat > /run/cycle.cfg <<END
-name = "cycle"
-type = "pv"
-kernel = "/rig/idle.elf"
-memory = 16
-disk = [ "/run/cycle.img,raw,xvda,w" ]
-vif = [ "mac=00:16:3e:00:00:55" ]
-END
+small_guest cycle > /run/cycle.cfg
 for i in $(seq 0 COUNT); do
     case $((i % 3)) in
         0) xl create -q -p /run/cycle.cfg ;;
@@ -190,7 +182,7 @@ CYCLE_COUNT = 200
 
 @system_test(seconds=400, variants=OUR_TOOLS, always=False)
 def after_hundreds_of_guests(run, hypervisor, _):
-    script = CYCLES.replace("COUNT", str(CYCLE_COUNT)).replace("AUDIT", "xl audit" if hypervisor == "xylem" else "")
+    script = CYCLES.replace("COUNT", str(CYCLE_COUNT)).replace("AUDIT", dom0_state.AUDIT[hypervisor])
     files = {**dom0_state.files("idle.elf"), "srv/www/neighbour.sh": NEIGHBOUR}
     lines = run_script(run, Machine(hypervisor=hypervisor, tools="xylem"), script, 1200, files=files)
     check("CYCLES-PASSED" in lines, "the script in dom0 came to no verdict")

@@ -25,8 +25,8 @@ void destroy_domain(Session& session, DomId domain)
         explain("having the backend let go of {}, {}", device.describe(), device.backend());
     remove_devices(session.store, devices, Removal::with_domain);
     explain("removing its nodes from the store, its records, and itself");
-    const auto name = find_name(session, domain);
-    session.store.transact([&](xenstore::StoreView& store) { remove_domain_nodes(store, domain); });
+    std::optional<std::string> name;
+    session.store.transact([&](xenstore::StoreView& store) { name = remove_domain_nodes(store, domain); });
     remove_record(domain, uuid_text(info->handle));
     try {
         session.hypervisor.destroy(domain);

@@ -114,12 +114,15 @@ void rename_domain_nodes(StoreView& store, DomId domain, const std::string& name
         store.remove_if_exists(old);
 }
 
-void remove_domain_nodes(StoreView& store, DomId domain)
+std::optional<std::string> remove_domain_nodes(StoreView& store, DomId domain)
 {
-    if (const auto vm = store.find(domain_path(domain) + "/vm"); vm && vm->starts_with("/vm/"))
+    const std::string base = domain_path(domain);
+    const auto found = store.find_each(std::vector{base + "/vm", base + "/name"});
+    if (const auto& vm = found[0]; vm && vm->starts_with("/vm/"))
         store.remove_if_exists(*vm);
-    store.remove_if_exists(domain_path(domain));
+    store.remove_if_exists(base);
     store.remove_if_exists(libxl_path(domain));
+    return found[1];
 }
 
 }

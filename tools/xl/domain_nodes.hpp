@@ -5,6 +5,9 @@
 #include "tools/xl/config/domain_config.hpp"
 #include "xenstore/client/client.hpp"
 
+#include <optional>
+#include <string>
+
 namespace xylem::xl {
 
 /// What xl allows a console of output that nobody reads. (bytes)
@@ -21,6 +24,7 @@ void write_domain_nodes(xenstore::StoreView& store, DomId domain, const config::
                         const DomainRings& rings);
 /// Gives the domain another name and UUID.
 void rename_domain_nodes(xenstore::StoreView& store, DomId domain, const std::string& name, const std::string& uuid);
-void remove_domain_nodes(xenstore::StoreView& store, DomId domain);
+/// @return the name that the domain had
+std::optional<std::string> remove_domain_nodes(xenstore::StoreView& store, DomId domain);
 
 }

@@ -270,15 +270,12 @@ void monitor(DomId first, const config::DomainConfig& first_config)
 }
 
 /// One fork, since each copies our page tables. Nobody waits for the child.
-void start_monitor(Session& session, DomId domain, const config::DomainConfig& config, dom0::Fd log_fd)
+void start_monitor(DomId domain, const config::DomainConfig& config, dom0::Fd log_fd)
 {
     std::fflush(nullptr);
     const pid_t child = fork();
-    if (child < 0) {
-        const std::string why = std::strerror(errno);
-        destroy_domain(session, domain);
-        fail("cannot start the monitor of domain {}: {}", domain.value, why);
-    }
+    if (child < 0)
+        fail("cannot start the monitor of domain {}: {}", domain.value, std::strerror(errno));
     if (child == 0)
         run_detached(domain, config, log_fd.get());
     explain("process {} waits for the end of domain {}, and writes to {}", child, domain.value, log_path(config.name));

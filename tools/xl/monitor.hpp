@@ -4,7 +4,6 @@
 #include "dom0/lib/fd.hpp"
 #include "hypervisor/base/types.hpp"
 #include "tools/xl/config/domain_config.hpp"
-#include "tools/xl/session.hpp"
 
 namespace xylem::xl {
 
@@ -18,7 +17,7 @@ void drop_empty_log(const std::string& name);
 void monitor(DomId domain, const config::DomainConfig& config);
 
 /// The same in a process of its own, which lives on in the background and writes to `log`.
-/// @throws Failure  there can be no such process, and the domain has been destroyed
-void start_monitor(Session& session, DomId domain, const config::DomainConfig& config, dom0::Fd log);
+/// @throws Failure  there can be no such process
+void start_monitor(DomId domain, const config::DomainConfig& config, dom0::Fd log);
 
 }

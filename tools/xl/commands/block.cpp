@@ -1,5 +1,6 @@
 // block-attach, block-detach, block-list, cd-insert, cd-eject.
 #include "tools/xl/commands/commands.hpp"
+#include "tools/xl/commands/device_list.hpp"
 #include "tools/xl/device.hpp"
 #include "tools/xl/domains.hpp"
 #include "tools/xl/failure.hpp"
@@ -77,27 +78,18 @@ Row row_of(const Device& device, const FromGuest& found)
             {"backend", device.backend()}};
 }
 
+std::string line_of(const Device& device, const FromGuest& found)
+{
+    return fmt::format("{:<5} {:<3} {:<6} {:<5} {:<6} {:<8} {:<30}", device.number, 0, device.guest.value, found.state,
+                       found.event_channel, found.ring, device.backend());
+}
+
 void list(const std::vector<std::string>& names, bool as_json)
 {
-    Session session;
-    const std::vector<dom0::DomainInfo> domains = select(session, names);
-    std::vector<Row> rows;
-    if (!as_json)
-        fmt::print("{:<5} {:<3} {:<6} {:<5} {:<6} {:<8} {:<30}\n", "Vdev", "BE", "handle", "state", "evt-ch",
-                   "ring-ref", "BE-path");
-    for (const dom0::DomainInfo& info : domains)
-        for (const Device& device : devices_of(session.store, id_of(info))) {
-            if (device.kind != "vbd")
-                continue;
-            const FromGuest found = look_at(session.store, device);
-            if (as_json)
-                rows.push_back(row_of(device, found));
-            else
-                fmt::print("{:<5} {:<3} {:<6} {:<5} {:<6} {:<8} {:<30}\n", device.number, 0, device.guest.value,
-                           found.state, found.event_channel, found.ring, device.backend());
-        }
-    if (as_json)
-        fmt::print("{}", to_json(rows));
+    list_devices<FromGuest>(names, as_json,
+                            fmt::format("{:<5} {:<3} {:<6} {:<5} {:<6} {:<8} {:<30}", "Vdev", "BE", "handle", "state",
+                                        "evt-ch", "ring-ref", "BE-path"),
+                            {[](const Device& device) { return device.kind == "vbd"; }, look_at, row_of, line_of});
 }
 
 /// As Xen's xl: a drive whose medium changes is a device model's, which a PV guest has not.

@@ -2,6 +2,7 @@
 #include "tools/xl/commands/channel.hpp"
 
 #include "tools/xl/commands/commands.hpp"
+#include "tools/xl/commands/device_list.hpp"
 #include "tools/xl/device.hpp"
 #include "tools/xl/domains.hpp"
 #include "tools/xl/rows.hpp"
@@ -12,11 +13,9 @@ namespace xylem::xl::commands {
 
 namespace {
 
-std::vector<Device> channels_of(xenstore::Client& store, DomId guest)
+bool is_channel(const Device& device)
 {
-    std::vector<Device> devices = devices_of(store, guest);
-    std::erase_if(devices, [](const Device& device) { return device.kind != "console" || device.is_first_console(); });
-    return devices;
+    return device.kind == "console" && !device.is_first_console();
 }
 
 struct Found {
@@ -62,25 +61,18 @@ Row row_of(const Device& device, const Found& found)
             {"backend", device.backend()}};
 }
 
+std::string line_of(const Device& device, const Found& found)
+{
+    return fmt::format("{:<3} {:<2} {:<5} {:<6} {:<8} {:<10} {:<30} ", index_of(device), 0, found.state,
+                       found.event_channel, found.ring, found.connection, found.path);
+}
+
 void list(const std::vector<std::string>& names, bool as_json)
 {
-    Session session;
-    const std::vector<dom0::DomainInfo> domains = select(session, names);
-    std::vector<Row> rows;
-    if (!as_json)
-        fmt::print("{:<3} {:<2} {:<5} {:<6} {:>8} {:<10} {:<30}\n", "Idx", "BE", "state", "evt-ch", "ring-ref",
-                   "connection", "");
-    for (const dom0::DomainInfo& info : domains)
-        for (const Device& device : channels_of(session.store, id_of(info))) {
-            const Found found = look_at(session.store, device);
-            if (as_json)
-                rows.push_back(row_of(device, found));
-            else
-                fmt::print("{:<3} {:<2} {:<5} {:<6} {:<8} {:<10} {:<30} \n", index_of(device), 0, found.state,
-                           found.event_channel, found.ring, found.connection, found.path);
-        }
-    if (as_json)
-        fmt::print("{}", to_json(rows));
+    list_devices<Found>(names, as_json,
+                        fmt::format("{:<3} {:<2} {:<5} {:<6} {:>8} {:<10} {:<30}", "Idx", "BE", "state", "evt-ch",
+                                    "ring-ref", "connection", ""),
+                        {is_channel, look_at, row_of, line_of});
 }
 
 }

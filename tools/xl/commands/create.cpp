@@ -94,12 +94,11 @@ void apply_masks(config::DomainConfig& config)
             config.cpus = {*mask};
 }
 
-/// A new domain that cannot be started goes again, with the monitor that waits for its end.
-void start_domain(Session& session, DomId domain)
+/// A new domain whose `step` fails goes again, with the monitor that may wait for its end.
+template <typename Step> void or_destroy(Session& session, DomId domain, Step step)
 {
-    explain("starting domain {}", domain.value);
     try {
-        session.hypervisor.unpause(domain);
+        step();
     } catch (const std::exception&) {
         destroy_domain(session, domain);
         throw;
@@ -127,15 +126,17 @@ void create(const CreateArguments& arguments)
         const CreationLock lock;
         domain = create_domain(session, config);
         if (detached)
-            start_monitor(session, domain, config, std::move(log));
+            or_destroy(session, domain, [&] { start_monitor(domain, config, std::move(log)); });
     } catch (const std::exception&) {
         if (detached)
             drop_empty_log(config.name);
         throw;
     }
     const auto start = [&] {
-        if (!arguments.paused)
-            start_domain(session, domain);
+        if (arguments.paused)
+            return;
+        explain("starting domain {}", domain.value);
+        or_destroy(session, domain, [&] { session.hypervisor.unpause(domain); });
     };
     if (arguments.console)
         attach_console(session, domain, 0, start);

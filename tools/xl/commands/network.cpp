@@ -1,5 +1,6 @@
 // network-attach, network-detach, network-list.
 #include "tools/xl/commands/commands.hpp"
+#include "tools/xl/commands/device_list.hpp"
 #include "tools/xl/device.hpp"
 #include "tools/xl/domains.hpp"
 #include "tools/xl/failure.hpp"
@@ -12,10 +13,15 @@ namespace xylem::xl::commands {
 
 namespace {
 
+bool is_interface(const Device& device)
+{
+    return device.kind == "vif";
+}
+
 std::vector<Device> interfaces_of(xenstore::Client& store, DomId guest)
 {
     std::vector<Device> devices = devices_of(store, guest);
-    std::erase_if(devices, [](const Device& device) { return device.kind != "vif"; });
+    std::erase_if(devices, [](const Device& device) { return !is_interface(device); });
     return devices;
 }
 
@@ -96,26 +102,18 @@ Row row_of(const Device& device, const FromGuest& found)
             {"backend", device.backend()}};
 }
 
+std::string line_of(const Device& device, const FromGuest& found)
+{
+    return fmt::format("{:<3} {:<2} {:<17} {:>5} {:>5} {:>6} {:>5}/{:<11} {:<30}", device.number, 0, found.mac,
+                       device.number, found.state, found.event_channel, found.tx_ring, found.rx_ring, device.backend());
+}
+
 void list(const std::vector<std::string>& names, bool as_json)
 {
-    Session session;
-    const std::vector<dom0::DomainInfo> domains = select(session, names);
-    std::vector<Row> rows;
-    if (!as_json)
-        fmt::print("{:<3} {:<2} {:<17} {:<6} {:<5} {:<6} {:>5}/{:<10} {:<30}\n", "Idx", "BE", "Mac Addr.", "handle",
-                   "state", "evt-ch", "tx-", "rx-ring-ref", "BE-path");
-    for (const dom0::DomainInfo& info : domains)
-        for (const Device& device : interfaces_of(session.store, id_of(info))) {
-            const FromGuest found = look_at(session.store, device);
-            if (as_json)
-                rows.push_back(row_of(device, found));
-            else
-                fmt::print("{:<3} {:<2} {:<17} {:>5} {:>5} {:>6} {:>5}/{:<11} {:<30}\n", device.number, 0, found.mac,
-                           device.number, found.state, found.event_channel, found.tx_ring, found.rx_ring,
-                           device.backend());
-        }
-    if (as_json)
-        fmt::print("{}", to_json(rows));
+    list_devices<FromGuest>(names, as_json,
+                            fmt::format("{:<3} {:<2} {:<17} {:<6} {:<5} {:<6} {:>5}/{:<10} {:<30}", "Idx", "BE",
+                                        "Mac Addr.", "handle", "state", "evt-ch", "tx-", "rx-ring-ref", "BE-path"),
+                            {is_interface, look_at, row_of, line_of});
 }
 
 }
