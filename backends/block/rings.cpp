@@ -23,15 +23,9 @@ std::vector<RingPlace> read_rings(Store& store, const std::string& front)
     if (order && *order > max_ring_page_order)
         throw std::runtime_error(fmt::format("the frontend wants a ring of 2^{} pages, but at most 2^{} are served",
                                              *order, max_ring_page_order));
-    const auto queues = read_number(store, front + "/multi-queue-num-queues").value_or(1);
-    if (queues == 0 || queues > max_queues)
-        throw std::runtime_error(
-            fmt::format("the frontend wants {} rings; from 1 to {} are served", queues, max_queues));
-    if (queues == 1) // in the folder itself, whether the frontend knows of more or not
-        return {read_ring(store, front, order)};
     std::vector<RingPlace> rings;
-    for (unsigned i = 0; i < queues; ++i)
-        rings.push_back(read_ring(store, fmt::format("{}/queue-{}", front, i), order));
+    for (const std::string& folder : queue_folders(store, front, max_queues))
+        rings.push_back(read_ring(store, folder, order));
     return rings;
 }
 

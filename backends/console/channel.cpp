@@ -42,10 +42,7 @@ Entries Channel::prepare()
 
 Entries Channel::connect(Begin begin)
 {
-    const GrantRef ref(wanted_number(seams_.store, place_.front + "/ring-ref"));
-    page_ = MappedPages(*seams_.memory, {&ref, 1});
-    if (!page_)
-        throw std::runtime_error(fmt::format("the frontend's ring (grant reference {}) cannot be mapped", ref.value));
+    page_ = map_ring(seams_, place_.front);
     auto signal = seams_.bind(Port(wanted_number(seams_.store, place_.front + "/port")), [this] {
         if (guest_)
             guest_->serve();

@@ -25,6 +25,17 @@ struct DeviceSeams {
     std::function<std::unique_ptr<PeerSignal>(Port remote, EventLoop::Handler on_event)> bind;
 };
 
+/// Maps the one page of a frontend's ring.
+/// @throws std::runtime_error  with a sentence about what is missing
+inline MappedPages map_ring(DeviceSeams& seams, const std::string& front)
+{
+    const GrantRef ref(wanted_number(seams.store, front + "/ring-ref"));
+    MappedPages page(*seams.memory, {&ref, 1});
+    if (!page)
+        throw std::runtime_error(fmt::format("the frontend's ring (grant reference {}) cannot be mapped", ref.value));
+    return page;
+}
+
 template <typename Request, typename Response> class RingDevice : public Device {
 public:
     RingDevice(DeviceSeams seams, DevicePlace place, DeviceEvents events)
@@ -37,11 +48,7 @@ public:
 
     Entries connect(Begin begin) override
     {
-        const GrantRef ref(wanted_number(seams_.store, place_.front + "/ring-ref"));
-        pages_ = MappedPages(*seams_.memory, {&ref, 1});
-        if (!pages_)
-            throw std::runtime_error(
-                fmt::format("the frontend's ring (grant reference {}) cannot be mapped", ref.value));
+        pages_ = map_ring(seams_, place_.front);
         ring_.emplace(pages_.data(), pages_.bytes());
         signal_ = seams_.bind(Port(wanted_number(seams_.store, place_.front + "/event-channel")), [this] { serve(); });
         if (begin == Begin::fresh) {

@@ -39,6 +39,10 @@ std::optional<unsigned long> read_number(Store& store, const std::string& path);
 /// A number that a frontend has to give.
 /// @throws std::runtime_error  it is missing, none, or more than 32 bits hold: a sentence that names the node
 u32 wanted_number(Store& store, const std::string& path);
+/// The folders in which a frontend has what belongs to each of its queues: queue-0 and so on, or, if there is one, its
+/// own, whether it knows of more or not.
+/// @throws std::runtime_error  it wants none, or more than `most`
+std::vector<std::string> queue_folders(Store& store, const std::string& front, unsigned most);
 /// A node that says 1 for yes; missing means no.
 bool read_flag(Store& store, const std::string& path);
 

@@ -1,9 +1,6 @@
 // See rings.hpp.
 #include "backends/net/rings.hpp"
 
-#include <fmt/format.h>
-#include <stdexcept>
-
 namespace xylem::backends::net {
 
 static RingPlace read_pair(Store& store, const std::string& folder)
@@ -20,15 +17,9 @@ static RingPlace read_pair(Store& store, const std::string& folder)
 
 std::vector<RingPlace> read_rings(Store& store, const std::string& front)
 {
-    const auto queues = read_number(store, front + "/multi-queue-num-queues").value_or(1);
-    if (queues == 0 || queues > most_queues)
-        throw std::runtime_error(
-            fmt::format("the frontend wants {} queues; from 1 to {} are served", queues, most_queues));
-    if (queues == 1) // in the folder itself, whether the frontend knows of more or not
-        return {read_pair(store, front)};
     std::vector<RingPlace> rings;
-    for (unsigned i = 0; i < queues; ++i)
-        rings.push_back(read_pair(store, fmt::format("{}/queue-{}", front, i)));
+    for (const std::string& folder : queue_folders(store, front, most_queues))
+        rings.push_back(read_pair(store, folder));
     return rings;
 }
 

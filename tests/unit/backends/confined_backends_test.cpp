@@ -59,19 +59,9 @@ struct BlockProcess {
 
     int ask(block::Disk& disk, DiskJob::Kind kind, u64 offset = 0, u64 bytes = 0)
     {
-        struct Job : DiskJob {
-            void done(int error) override { result = error; }
-            int result = -1;
-        } job;
-        job.kind = kind;
-        job.offset = offset;
-        job.bytes = bytes;
-        if (kind == DiskJob::Kind::read || kind == DiskJob::Kind::write)
-            job.vectors = {{buffer, bytes}};
-        disk.submit(job);
-        for (int i = 0; i < 1000 && job.result < 0; ++i)
-            loop.turn(std::chrono::milliseconds(10));
-        return job.result;
+        const bool moves = kind == DiskJob::Kind::read || kind == DiskJob::Kind::write;
+        const std::span<std::byte> data(buffer, moves ? bytes : 0);
+        return block::test::perform(loop, disk, kind, offset, data, bytes);
     }
     void use(const std::string& params)
     {

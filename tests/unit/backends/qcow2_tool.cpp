@@ -77,12 +77,7 @@ Bytes some_data(std::size_t bytes, u32 seed)
     return data;
 }
 
-SyncDisk::SyncDisk(const std::string& params, Access access) : io_(std::make_unique<AsyncIo>(loop_))
-{
-    disk_ = open_disk(loop_, *io_, params, access).disk;
-}
-
-int SyncDisk::run_job(DiskJob::Kind kind, u64 offset, std::span<std::byte> data, u64 bytes)
+int perform(EventLoop& loop, Disk& disk, DiskJob::Kind kind, u64 offset, std::span<std::byte> data, u64 bytes)
 {
     struct Job : DiskJob {
         void done(int error) override { result = error; }
@@ -94,10 +89,15 @@ int SyncDisk::run_job(DiskJob::Kind kind, u64 offset, std::span<std::byte> data,
     // As a guest's come: in pieces of pages.
     for (std::size_t at = 0; at < data.size(); at += page_size)
         job.vectors.push_back({data.data() + at, std::min<std::size_t>(page_size, data.size() - at)});
-    disk_->submit(job);
+    disk.submit(job);
     for (int i = 0; i < 10000 && job.result < 0; ++i)
-        loop_.turn(std::chrono::milliseconds(10));
+        loop.turn(std::chrono::milliseconds(10));
     return job.result;
+}
+
+SyncDisk::SyncDisk(const std::string& params, Access access) : io_(std::make_unique<AsyncIo>(loop_))
+{
+    disk_ = open_disk(loop_, *io_, params, access).disk;
 }
 
 Bytes SyncDisk::read_all()

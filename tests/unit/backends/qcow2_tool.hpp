@@ -37,6 +37,10 @@ Bytes qemu_reads(const std::string& image, const Folder& folder);
 /// Data of which about a third are zeros, in runs; the rest can be compressed.
 Bytes some_data(std::size_t bytes, u32 seed);
 
+/// Has a disk do one thing as if it blocked. @return 0 or an errno; negative if it does not end
+/// @param bytes  of what comes without data
+int perform(EventLoop& loop, Disk& disk, DiskJob::Kind kind, u64 offset, std::span<std::byte> data, u64 bytes = 0);
+
 /// A disk that is used as if it blocked.
 class SyncDisk {
 public:
@@ -53,7 +57,10 @@ public:
     EventLoop& loop() { return loop_; }
 
 private:
-    int run_job(DiskJob::Kind kind, u64 offset, std::span<std::byte> data, u64 bytes = 0);
+    int run_job(DiskJob::Kind kind, u64 offset, std::span<std::byte> data, u64 bytes = 0)
+    {
+        return perform(loop_, *disk_, kind, offset, data, bytes);
+    }
 
     EventLoop loop_;
     std::unique_ptr<AsyncIo> io_;

@@ -58,9 +58,9 @@ TEST_F(DiskRings, WhatIsMissingOrTooMuchIsNamed)
     store.write("/front/event-channel", "3");
     EXPECT_EQ(failure(), "the frontend's node /front/ring-ref is missing or no number");
     store.write("/front/multi-queue-num-queues", "0");
-    EXPECT_EQ(failure(), "the frontend wants 0 rings; from 1 to 4 are served");
+    EXPECT_EQ(failure(), "the frontend wants 0 queues; from 1 to 4 are served");
     store.write("/front/multi-queue-num-queues", "4000000000");
-    EXPECT_EQ(failure(), "the frontend wants 4000000000 rings; from 1 to 4 are served");
+    EXPECT_EQ(failure(), "the frontend wants 4000000000 queues; from 1 to 4 are served");
     store.write("/front/multi-queue-num-queues", "3");
     EXPECT_EQ(failure(), "the frontend's node /front/queue-0/event-channel is missing or no number");
     store.write("/front/ring-page-order", "5");
