@@ -7,6 +7,8 @@
 namespace xylem::backends::block::qcow2 {
 
 static constexpr u64 sector = 512;
+/// 8 MiB, which every reader of the format takes. A frame may ask for up to 128, and no cluster has more than two.
+static constexpr int largest_zstd_window_log = 23;
 
 PackedPlace packed_place(const Header& header, u64 l2_entry)
 {
@@ -37,6 +39,7 @@ static bool unpack_zstd(std::span<const std::byte> from, std::span<std::byte> to
     ZSTD_DCtx* context = ZSTD_createDCtx();
     if (!context)
         return false;
+    ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, largest_zstd_window_log);
     ZSTD_inBuffer input{from.data(), from.size(), 0};
     ZSTD_outBuffer output{to.data(), to.size(), 0};
     std::size_t left = 1;

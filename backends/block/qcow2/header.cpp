@@ -90,7 +90,10 @@ static std::size_t parse_v3_fields(std::span<const std::byte> start, Access acce
     const u32 length = big_endian_32(start, 100);
     require(length >= v3_header_bytes && length % 8 == 0 && length <= header.cluster_bytes(),
             "has a header of an impossible length");
-    const u8 type = incompatible & compression_type ? static_cast<u8>(start[104]) : u8{0};
+    const bool names_compression = incompatible & compression_type;
+    require(!names_compression || (length > v3_header_bytes && start.size() > v3_header_bytes),
+            "has a header that ends before the compression that it needs");
+    const u8 type = names_compression ? static_cast<u8>(start[v3_header_bytes]) : u8{0};
     require(type <= 1, "has data compressed in a way that is not known here");
     header.compression = type == 1 ? Compression::zstd : Compression::zlib;
     return length;

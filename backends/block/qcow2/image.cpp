@@ -57,8 +57,12 @@ Detached Image::perform(DiskJob& job)
         const Gate::Stay inside = co_await using_.enter(Gate::With::others);
         error = co_await read(job.offset, job.vectors, job.bytes);
     } else if (job.kind == DiskJob::Kind::write) {
-        const Gate::Stay inside = co_await using_.enter(Gate::With::others);
-        error = co_await write(job);
+        {
+            const Gate::Stay inside = co_await using_.enter(Gate::With::others);
+            error = co_await write(job);
+        }
+        if (error == 0 && dropped_.size() > most_dropped)
+            error = co_await flush_and_release();
     } else if (job.kind == DiskJob::Kind::discard) {
         error = co_await discard(job.offset, job.bytes);
     } else if (job.kind == DiskJob::Kind::flush) {

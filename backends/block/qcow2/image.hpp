@@ -103,6 +103,8 @@ private:
         u64 offset;
         u64 bytes;
     };
+    /// Places that wait for a flush: more, and we flush ourselves.
+    static constexpr std::size_t most_dropped = 4096;
     std::vector<Dropped> dropped_; ///< places that no entry points to any more, when that is durable
 
     Aligned packed_;

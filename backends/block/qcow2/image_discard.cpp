@@ -8,8 +8,6 @@ namespace xylem::backends::block::qcow2 {
 static constexpr u64 packed_flag = u64{1} << 62;
 static constexpr u64 zeros_flag = 1;
 static constexpr u64 pointer = 0x00fffffffffffe00;
-/// Places that wait for a flush: more, and we flush ourselves.
-static constexpr std::size_t most_dropped = 4096;
 /// Pieces of L2 tables that a discard looks through before the others get their turn.
 static constexpr unsigned pieces_per_turn = 64;
 

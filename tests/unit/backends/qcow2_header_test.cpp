@@ -93,6 +93,18 @@ TEST_F(Qcow2Header, FieldsThatCannotBeAreRefused)
     }
 }
 
+TEST_F(Qcow2Header, ACompressionThatIsNeededButNotNamedIsRefused)
+{
+    store_big_endian_64(start, incompatible_field, 8);
+    store_big_endian_32(start, 100, 104);
+    EXPECT_EQ(failure(), "has a header that ends before the compression that it needs");
+    store_big_endian_32(start, 100, 112);
+    EXPECT_EQ(failure(), "");
+    start.resize(104);
+    start.shrink_to_fit();
+    EXPECT_EQ(failure(), "has a header that ends before the compression that it needs");
+}
+
 TEST_F(Qcow2Header, AnyBytesAreHarmless)
 {
     const Bytes good = start;

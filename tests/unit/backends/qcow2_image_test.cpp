@@ -1,9 +1,11 @@
 // Our qcow2 against QEMU's: images that it made are read as it reads them, and what we write passes its check and is
 // read back by it.
+#include "backends/block/qcow2/compressed.hpp"
 #include "tests/unit/backends/qcow2_tool.hpp"
 
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <zstd.h>
 
 namespace xylem::backends::block {
 
@@ -198,6 +200,48 @@ TEST_F(Qcow2Image, ASnapshotKeepsWhatItHas)
     EXPECT_EQ(test::qemu_reads(image, folder), model);
     must("qemu-img convert -f qcow2 -l snapshot.name=before -O raw " + image + " " + (folder / "snapshot"));
     EXPECT_EQ(test::read_file(folder / "snapshot"), before);
+}
+
+TEST_F(Qcow2Image, WhatWasSharedIsGivenBackThoughTheGuestNeverFlushes)
+{
+    static constexpr u64 disk = 8 << 20, cluster = 512, most_kept = 5000;
+    create("-o cluster_size=512", "8M");
+    must("qemu-io -f qcow2 -c 'write -q -P 5 0 8M' " + image);
+    must("qemu-img snapshot -c before " + image);
+    {
+        SyncDisk written("qcow2:" + image, Access::read_write);
+        alignas(page_size) static std::byte buffer[64 << 10];
+        for (u64 at = 0; at < disk; at += sizeof buffer)
+            ASSERT_EQ(written.write(at, buffer), 0);
+    } // killed
+    std::string said;
+    test::run("qemu-img check -f qcow2 " + image, &said);
+    const auto words = said.find(" leaked clusters were found");
+    ASSERT_NE(words, std::string::npos) << said;
+    const u64 leaked = std::stoul(said.substr(said.rfind('\n', words) + 1));
+    EXPECT_LT(leaked, most_kept) << "of " << disk / cluster;
+}
+
+TEST_F(Qcow2Image, AZstdFrameGetsNoMoreMemoryThanClustersNeed)
+{
+    const Bytes data = test::some_data(64 << 10, 9);
+    const auto unpacks = [&](int window_log) {
+        ZSTD_CCtx* context = ZSTD_createCCtx();
+        ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, window_log);
+        ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0);
+        Bytes packed(2 * ZSTD_compressBound(data.size()));
+        ZSTD_inBuffer in{data.data(), data.size(), 0};
+        ZSTD_outBuffer out{packed.data(), packed.size(), 0};
+        for (const auto directive :
+             {ZSTD_e_flush, ZSTD_e_end}) // two steps, so that it cannot fit the window to the data
+            EXPECT_EQ(ZSTD_compressStream2(context, &out, &in, directive), 0u);
+        ZSTD_freeCCtx(context);
+        Bytes unpacked(data.size());
+        return qcow2::unpack(qcow2::Compression::zstd, std::span(packed).first(out.pos), unpacked) && unpacked == data;
+    };
+    EXPECT_TRUE(unpacks(17));
+    EXPECT_TRUE(unpacks(23));
+    EXPECT_FALSE(unpacks(27));
 }
 
 TEST_F(Qcow2Image, ByIoUringOnADiskLikewise)
