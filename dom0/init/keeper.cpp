@@ -68,12 +68,15 @@ int Keeper::connect_service()
         fail("no channel to a service");
     fcntl(ends[0], F_SETFL, O_NONBLOCK); // the service's end may wait
     m_channel = ends[0];
+    return ends[1];
+}
+
+void Keeper::pass_all()
+{
     m_to_pass = {{Kind::memory, 0}};
     for (const auto& [number, fd] : m_clients)
         m_to_pass.push_back({Kind::client, number});
     m_to_pass.push_back({Kind::all, 0});
-    pass_on();
-    return ends[1];
 }
 
 void Keeper::disconnect_service()
@@ -117,6 +120,8 @@ void Keeper::hear_service()
     dom0::KeeperMessage message{};
     ssize_t got = -1;
     while (m_channel >= 0 && (got = recv(m_channel, &message, sizeof message, MSG_DONTWAIT)) == sizeof message) {
+        if (message.kind == Kind::begin)
+            pass_all();
         const auto client = m_clients.find(message.number);
         if (message.kind != Kind::leave || client == m_clients.end())
             continue;
@@ -131,7 +136,7 @@ void Keeper::hear_service()
 void Keeper::pass_on()
 {
     if (m_channel < 0)
-        m_to_pass.clear(); // connect_service() begins with all there is
+        m_to_pass.clear(); // a new service asks for all there is
     while (!m_to_pass.empty()) {
         const dom0::KeeperMessage message = m_to_pass.front();
         const auto client = m_clients.find(message.number);

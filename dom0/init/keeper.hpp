@@ -23,7 +23,8 @@ public:
     Keeper(const Keeper&) = delete;
     Keeper& operator=(const Keeper&) = delete;
 
-    /// Begins to pass all there is to a new service. @return its end of the channel, for the caller to close
+    /// For a new service, which is passed all there is when it asks. @return its end of the channel, for the caller to
+    /// close
     int connect_service();
 
     /// What to wait for, and what to do when poll() has found something; in any order and number.
@@ -35,6 +36,7 @@ public:
 private:
     void accept_clients();
     void hear_service();
+    void pass_all();
     void pass_on();
     bool pass(dom0::KeeperMessage message, int fd);
     void disconnect_service();

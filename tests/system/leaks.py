@@ -146,6 +146,11 @@ waits() { # DOMAIN
     xl list "$1" | grep -q -- '-b-'
 }
 
+nobody_is_served() { # FILE: takes the state; whether the web server had no process for a page just then
+    /rig/dom0-state > "$1"
+    [ "$(grep -c '^process busybox' "$1")" = 1 ]
+}
+
 step a neighbour that works
 dd if=/dev/urandom of=/srv/www/big bs=1M count=1 2>/dev/null
 crc32 < /srv/www/big > /srv/www/sum
@@ -164,7 +169,7 @@ for i in $(seq 0 COUNT); do
     xl destroy cycle
     if [ $i = 0 ]; then
         sleep 2
-        /rig/dom0-state > /run/before
+        wait_until 60 nobody_is_served /run/before
     elif [ $((i % 50)) = 0 ]; then
         step "$i guests have come and gone"
         as_before /run/before "$i guests"

@@ -50,6 +50,18 @@ for round in 1 2 3 4 5 6 7 8 9 10; do
     wait_until 20 other_than xenstored $before
 done
 
+step another binary in its place
+mkdir /run/newer
+cp $(command -v xenstored) /run/newer/
+before=$(pidof xenstored)
+xenstore-control live-update /run/newer/xenstored
+expect "the process of the store" $before "$(pidof xenstored)"
+expect "its program" /run/newer/xenstored "$(readlink /proc/$before/exe)"
+expect "what was written before" yes "$(xenstore-read /test/kept)"
+status=0
+xenstore-control live-update /bin/busybox > /run/refused 2>&1 || status=$?
+[ $status = 3 ] && grep -q 'no xenstored that understands' /run/refused || expect "a refusal" "with status 3" "$status: $(cat /run/refused)"
+
 step the watcher
 wait $watcher
 expect "events" 11 "$(wc -l < /run/events)"
@@ -59,6 +71,7 @@ step a guest
 xl create -q /etc/xen/demo.cfg
 kill -9 $(pidof xenstored)
 wait_until 200 guest_says demo XYLEM-GUEST-READY
+xenstore-control live-update $(command -v xenstored)
 kill -9 $(pidof xenstored)
 xl destroy demo
 expect "the guest's nodes" 1 "$(xenstore-list /local/domain | wc -l)"

@@ -39,7 +39,7 @@ template <typename Work, typename Words> auto saying(const Words& words, Work&& 
 
 struct Command {
     std::string_view name;
-    std::string_view options; ///< letters it takes besides -h and -s
+    std::string_view options; ///< letters it takes besides -h and -s; "+": what follows its first word is its own
     std::string_view usage;
     /// How many words it wants: at least, and in multiples of.
     std::size_t least_words;
@@ -56,6 +56,9 @@ std::string command_names();
 
 /// "xenstore-read: " and the text, on standard error.
 void complain(const std::string& text);
+
+/// xenstore-control live-update
+int run_live_update(Client& client, const Arguments& arguments);
 
 int run_ls(Client& client, StoreView& view, const Arguments& arguments, Output& output);
 

@@ -119,6 +119,8 @@ int run_watch(Client& client, StoreView&, const Arguments& arguments, Output&)
 
 int run_control(Client& client, StoreView&, const Arguments& arguments, Output& output)
 {
+    if (arguments.words[0] == "live-update")
+        return run_live_update(client, arguments);
     output = client.control(arguments.words);
     if (!output.ends_with('\n'))
         output += '\n';
@@ -136,7 +138,7 @@ constexpr Command commands[] = {
     {"ls", "fp", "[-h] [-f] [-p] [-s] [path]", 0, 1, never, run_ls},
     {"chmod", "ur", "[-h] [-u] [-r] [-s] key <mode [modes...]>", 1, 1, 1, run_chmod},
     {"watch", "n", "[-h] [-n NR] key", 1, 1, never, run_watch},
-    {"control", "", "[-h] command [arg...]", 1, 1, never, run_control},
+    {"control", "+", "[-h] command [arg...]", 1, 1, never, run_control},
 };
 
 }

@@ -24,8 +24,10 @@ Arguments parse(const Command& command, int argc, char** argv, const std::string
         {"help", 0, nullptr, 'h'},   {"flat", 0, nullptr, 'f'}, {"prefix", 0, nullptr, 'p'},
         {"tidy", 0, nullptr, 't'},   {"upto", 0, nullptr, 'u'}, {"recurse", 0, nullptr, 'r'},
         {"number", 1, nullptr, 'n'}, {"raw", 0, nullptr, 'R'},  {nullptr, 0, nullptr, 0}};
+    const bool words_are_its_own = command.options.starts_with('+');
+    const char* letters = words_are_its_own ? "+hs" : "hfspturn:R";
     Arguments arguments;
-    for (int letter; (letter = getopt_long(argc, argv, "hfspturn:R", long_options, nullptr)) != -1;) {
+    for (int letter; (letter = getopt_long(argc, argv, letters, long_options, nullptr)) != -1;) {
         if (letter == 's' || letter == '?')
             continue; // "over the socket": there has been no other way for long; what is unknown was complained of
         if (letter == 'h' || !std::strchr(std::string(command.options).c_str(), letter))

@@ -1,6 +1,7 @@
 // See daemon.hpp.
 #include "xenstore/daemon/daemon.hpp"
 
+#include "xenstore/daemon/live_update.hpp"
 #include "xenstore/daemon/socket_link.hpp"
 
 #include <cerrno>
@@ -28,7 +29,8 @@ bool is_trusted(int client)
 }
 
 Daemon::Daemon(const Options& options, Log& log, Journal& journal, Doorway& doorway, Domains* domains)
-    : log_(log), journal_(journal), doorway_(doorway), domains_(domains), server_(*this, options.limits)
+    : log_(log), journal_(journal), doorway_(doorway), domains_(domains), arguments_(options.arguments),
+      server_(*this, options.limits)
 {
     log_.shows_requests = options.is_verbose;
     if (journal_.has_state())
@@ -187,7 +189,7 @@ void Daemon::serve_ring(DomId domain)
 bool Daemon::domain_exists(DomId domain)
 {
     if (journal_.is_replaying())
-        return answer_of(Journal::Kind::exists) != 0;
+        return answer_of(Journal::Kind::exists).value != 0;
     const bool exists = !domains_ || domains_->exists(domain);
     journal_.append(Journal::Kind::exists, 0, exists);
     return exists;
@@ -203,7 +205,7 @@ Result<> Daemon::connect_domain(DomId domain, Gfn frame, Port remote_port, Conne
     auto how = Introduction::failed;
     const bool is_replaying = journal_.is_replaying();
     if (is_replaying) {
-        how = static_cast<Introduction>(answer_of(Journal::Kind::introduced));
+        how = static_cast<Introduction>(answer_of(Journal::Kind::introduced).value);
     } else {
         try {
             if (is_served)
@@ -253,7 +255,7 @@ void Daemon::disconnect_domain(DomId domain)
 Result<> Daemon::set_log_file(const std::string& path)
 {
     if (journal_.is_replaying()) {
-        if (answer_of(Journal::Kind::file) == 0)
+        if (answer_of(Journal::Kind::file).value == 0)
             return Error::IoError;
         (void)log_.open(path); // the client knows already that it could be opened
         return {};
@@ -269,7 +271,7 @@ Result<> Daemon::write_file(const std::string& path, std::string_view text)
 {
     bool is_written;
     if (journal_.is_replaying()) {
-        is_written = answer_of(Journal::Kind::file) != 0;
+        is_written = answer_of(Journal::Kind::file).value != 0;
     } else {
         std::ofstream file(path);
         is_written = static_cast<bool>(file << text << std::flush);
@@ -284,6 +286,27 @@ void Daemon::print(std::string_view text)
 {
     if (!journal_.is_replaying())
         log_.line("{}", text);
+}
+
+/// Two records: that we were about to, and what came of it. Whoever finds the first alone is the one that came of it.
+std::string Daemon::update(const std::string& file, const std::string& command_line)
+{
+    std::string failure = "the new daemon died before it could answer; the old one has been started again";
+    if (journal_.is_replaying()) {
+        (void)answer_of(Journal::Kind::updating);
+        if (journal_.is_replaying())
+            return std::string(answer_of(Journal::Kind::updated).bytes);
+        if (has_taken_over())
+            failure.clear();
+    } else {
+        journal_.append(Journal::Kind::updating, 0);
+        log_.line("{} takes this daemon's place", file);
+        failure = give_way_to(file, command_line, arguments_);
+    }
+    if (!failure.empty())
+        log_.line("live update: {}", failure);
+    journal_.append(Journal::Kind::updated, 0, 0, failure);
+    return failure;
 }
 
 void Daemon::write_dom0_nodes()

@@ -45,6 +45,7 @@ private:
     Result<> set_log_file(const std::string& path) override;
     Result<> write_file(const std::string& path, std::string_view text) override;
     void print(std::string_view text) override;
+    std::string update(const std::string& file, const std::string& command_line) override;
 
     void begin(const Options& options);
     void accept_visitors();
@@ -65,7 +66,7 @@ private:
     void replay(const Journal::Record& record);
     void reattach();
     void reattach_domain(DomId id, DomainSession& domain);
-    u32 answer_of(Journal::Kind kind);
+    Journal::Record answer_of(Journal::Kind kind);
     void on_client(u32 number);
     void on_closed(u32 id);
     void on_reconnect(Session& session);
@@ -75,6 +76,7 @@ private:
     Journal& journal_;
     Doorway& doorway_;
     Domains* domains_;
+    const std::vector<std::string>& arguments_;
     EventLoop loop_;
     Server server_;
     std::map<u32, std::unique_ptr<Session>> sessions_; ///< by the connection's number

@@ -27,6 +27,7 @@ std::optional<Visitor> OwnDoorway::next()
 
 KeptDoorway::KeptDoorway(int channel) : channel_(channel)
 {
+    tell({KeeperMessage::Kind::begin, 0});
     for (;;) {
         int fd = -1;
         const std::optional<KeeperMessage> message = receive(fd, 0);
@@ -36,8 +37,10 @@ KeptDoorway::KeptDoorway(int channel) : channel_(channel)
             return;
         if (message->kind == KeeperMessage::Kind::memory)
             memory_ = fd;
-        else
+        else if (memory_ >= 0)
             kept_[message->number] = fd;
+        else
+            close(fd); // on its way to our predecessor; it comes again
     }
 }
 
@@ -99,7 +102,11 @@ void KeptDoorway::forget_kept()
 
 void KeptDoorway::leave(u32 number)
 {
-    const KeeperMessage message{KeeperMessage::Kind::leave, number};
+    tell({KeeperMessage::Kind::leave, number});
+}
+
+void KeptDoorway::tell(KeeperMessage message)
+{
     (void)!send(channel_, &message, sizeof message, MSG_NOSIGNAL); // waits for room
 }
 

@@ -46,7 +46,7 @@ private:
 
 class KeptDoorway : public Doorway {
 public:
-    /// `channel` leads to the keeper. Takes all that it kept.
+    /// `channel` leads to the keeper. Asks for all that it kept, and takes it.
     /// @throws std::system_error  it does not speak the protocol
     explicit KeptDoorway(int channel);
 
@@ -61,6 +61,7 @@ public:
     void leave(u32 number) override;
 
 private:
+    void tell(dom0::KeeperMessage message);
     std::optional<dom0::KeeperMessage> receive(int& fd, int flags);
 
     int channel_;

@@ -16,7 +16,8 @@ namespace xylem::xenstore {
 namespace {
 
 constexpr u64 magic = 0x6c616e72756f6a78; // "xjournal"
-constexpr u64 version = 1;
+constexpr std::string_view mark_with_version = "xenstored's journal is of version 2";
+constexpr u64 version = mark_with_version.back() - '0';
 constexpr u64 area_distance = u64{1} << 36;
 constexpr u64 least_journal = 1 << 20;
 constexpr u32 no_outcome = 0xFFFFFFFF;
@@ -90,6 +91,11 @@ Journal::~Journal()
 {
     unmap_area();
     munmap(header_, page_size);
+}
+
+std::string_view Journal::mark()
+{
+    return mark_with_version;
 }
 
 bool Journal::has_state() const

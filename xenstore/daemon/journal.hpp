@@ -37,6 +37,8 @@ public:
         exists,     ///< an answer of the surroundings: whether a domain exists
         introduced, ///< an answer: how a domain was connected; Daemon::Introduction
         file,       ///< an answer: whether a file could be written
+        updating,   ///< an answer: another binary is to take our place
+        updated,    ///< an answer: the bytes say why it did not; none if it did
     };
     struct Record {
         Kind kind;
@@ -52,6 +54,9 @@ public:
     ~Journal();
     Journal(const Journal&) = delete;
     Journal& operator=(const Journal&) = delete;
+
+    /// Stands in each binary that understands the same states and records as this one, and in no other.
+    static std::string_view mark();
 
     /// A predecessor left a state.
     bool has_state() const;

@@ -39,6 +39,7 @@ void set_quota(Limits& limits, const std::string& assignment)
 ParsedOptions parse_options(int argc, char** argv)
 {
     Options options;
+    options.arguments.assign(argv + 1, argv + argc);
     Limits& limits = options.limits;
     CLI::App app("xenstored: keeps the store through which the domains of a Xen host find each other.\n"
                  "The socket is $XENSTORED_PATH, else $XENSTORED_RUNDIR/socket, else /run/xenstored/socket.");

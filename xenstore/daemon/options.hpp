@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace xylem::xenstore {
 
@@ -17,6 +18,7 @@ struct Options {
     std::string pid_file;
     std::string log_file;
     Limits limits;
+    std::vector<std::string> arguments; ///< as they were given, for a binary that takes our place
 };
 
 /// @return the options; or, where there is nothing more to do, the exit status, with help or the error printed

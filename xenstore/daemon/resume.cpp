@@ -99,12 +99,12 @@ void Daemon::replay(const Journal::Record& record)
 }
 
 /// What the surroundings said when the server asked them for the first time.
-u32 Daemon::answer_of(Journal::Kind kind)
+Journal::Record Daemon::answer_of(Journal::Kind kind)
 {
     const std::optional<Journal::Record> record = journal_.next();
     if (!record || record->kind != kind)
         throw std::runtime_error("the journal lacks an answer");
-    return record->value;
+    return *record;
 }
 
 void Daemon::on_client(u32 number)

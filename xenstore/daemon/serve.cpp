@@ -3,6 +3,7 @@
 
 #include "xenstore/client/client.hpp"
 #include "xenstore/daemon/daemon.hpp"
+#include "xenstore/daemon/live_update.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -162,7 +163,7 @@ int run(const Options& options, const MakeDomains& make_domains)
     Log log;
     if (!options.log_file.empty() && !log.open(options.log_file).ok())
         give_up_with_errno("cannot write the log to " + options.log_file);
-    const int parent = options.in_foreground ? -1 : go_to_background();
+    const int parent = options.in_foreground || has_taken_over() ? -1 : go_to_background();
     allow_many_files();
     const std::string path = socket_path();
     const std::unique_ptr<KeptDoorway> kept = find_keeper();

@@ -28,6 +28,7 @@ struct HelpLine {
 };
 constexpr HelpLine help_lines[] = {
     {"check", ""},
+    {"live-update", "[-c <cmdline>] [-F] [-t <timeout>] <file>"},
     {"log", "on|off"},
     {"logfile", "<file>"},
     {"memreport", "[<file>]"},
@@ -80,9 +81,44 @@ Server::Reply Server::control(Request& request)
         return control_quota(words, limit_names);
     if (command == "quota-soft")
         return control_quota(words, soft_limit_names);
+    if (command == "live-update")
+        return control_live_update(words);
     if (command == "help")
         return string_reply(help());
     return Error::Invalid;
+}
+
+/// As xenstore-control sends it: what is to come, in requests of their own, then -s. What fails is told as text.
+Server::Reply Server::control_live_update(const std::vector<std::string_view>& words)
+{
+    const std::string_view step = words.size() > 1 ? words[1] : std::string_view();
+    if (step == "-f" && words.size() == 3)
+        update_file_ = words[2];
+    else if (step == "-c" && words.size() == 3)
+        update_command_line_ = words[2];
+    else if (step == "-a" && words.size() == 2)
+        update_file_ = update_command_line_ = {};
+    else if (step == "-s")
+        return start_live_update(std::span(words).subspan(2));
+    else
+        return Error::Invalid;
+    return ok_reply();
+}
+
+/// Transactions go on in the new daemon: there is nothing to wait for (-t) or to break (-F).
+Server::Reply Server::start_live_update(std::span<const std::string_view> options)
+{
+    for (std::size_t i = 0; i < options.size(); ++i) {
+        if (options[i] == "-t" && i + 1 < options.size())
+            (void)TRY(parse_number<u32>(options[++i]));
+        else if (options[i] != "-F")
+            return Error::Invalid;
+    }
+    if (update_file_.empty())
+        return string_reply("which program? -f names it");
+    const std::string file = std::exchange(update_file_, {});
+    const std::string failure = surroundings_.update(file, std::exchange(update_command_line_, {}));
+    return failure.empty() ? ok_reply() : string_reply(failure);
 }
 
 Server::Reply Server::control_quota(const std::vector<std::string_view>& words, std::span<const LimitName> limits)

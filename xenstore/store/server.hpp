@@ -31,6 +31,9 @@ public:
     virtual Result<> set_log_file(const std::string& path) = 0;
     virtual Result<> write_file(const std::string& path, std::string_view text) = 0;
     virtual void print(std::string_view text) = 0;
+    /// Puts the program `file` in the daemon's place, with everything that the daemon holds. An empty command line
+    /// means the daemon's own. @return why that failed and the old one goes on; empty if it is the new one that answers
+    virtual std::string update(const std::string& file, const std::string& command_line) = 0;
 };
 
 enum class DomainState { running, shut_down, gone };
@@ -123,6 +126,8 @@ private:
     // requests_control.cpp
     Reply control(Request&);
     Reply control_quota(const std::vector<std::string_view>& words, std::span<const LimitName> limits);
+    Reply control_live_update(const std::vector<std::string_view>& words);
+    Reply start_live_update(std::span<const std::string_view> options);
     std::string quota_of(DomId id, const Domain& domain) const;
     std::string memory_report() const;
 
@@ -181,6 +186,8 @@ private:
     std::map<DomId, Domain> domains_;
     Permissions introduce_permissions_;
     Permissions release_permissions_;
+    std::string update_file_;         ///< what is to take our place, once it is told to
+    std::string update_command_line_; ///< empty: ours
     bool has_met_want_ = false;
 };
 

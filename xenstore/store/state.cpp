@@ -101,6 +101,8 @@ template <typename Archive> void Server::archive(Archive& with)
     xenstore::archive(with, next_connection_);
     xenstore::archive(with, introduce_permissions_);
     xenstore::archive(with, release_permissions_);
+    xenstore::archive(with, update_file_);
+    xenstore::archive(with, update_command_line_);
 
     auto connections = static_cast<u32>(connections_.size());
     xenstore::archive(with, connections);

@@ -155,7 +155,8 @@ TEST_F(DomainsTest, ControlAnswersTheAdministrator)
     EXPECT_TRUE(ask("a", 0, Type::control, "quota|5|").starts_with("Domain 5:"));
     EXPECT_NE(ask("a", 0, Type::control, "memreport|").find("domain 5: 0 nodes"), std::string::npos);
     EXPECT_EQ(ask("a", 0, Type::control, "help|"),
-              "check\t\nlog\ton|off\nlogfile\t<file>\nmemreport\t[<file>]\nprint\t<string>\n"
+              "check\t\nlive-update\t[-c <cmdline>] [-F] [-t <timeout>] "
+              "<file>\nlog\ton|off\nlogfile\t<file>\nmemreport\t[<file>]\nprint\t<string>\n"
               "quota\t[set <name> <val>|<domid>]\nquota-soft\t[set <name> <val>]\nhelp\t\n|");
     run({
         {"a", 0, Type::control, "memreport|/var/log/x|", "OK|"},
@@ -167,6 +168,25 @@ TEST_F(DomainsTest, ControlAnswersTheAdministrator)
         {"a", 0, Type::control, "quota-soft|5|", "EINVAL"},
         {"a", 0, Type::control, "quota-soft|set|memory|500|", "OK|"},
     });
+}
+
+TEST_F(DomainsTest, ALiveUpdateIsToldStepByStepWhatIsToCome)
+{
+    run({
+        {"a", 0, Type::control, "live-update|", "EINVAL"},
+        {"a", 0, Type::control, "live-update|-s|", "which program? -f names it|"},
+        {"a", 0, Type::control, "live-update|-f|/new|", "OK|"},
+        {"a", 0, Type::control, "live-update|-s|-t|soon|", "EINVAL"},
+        {"a", 0, Type::control, "live-update|-s|-t|60|-F|", "OK|"},
+        {"a", 0, Type::control, "live-update|-s|", "which program? -f names it|"},
+        {"a", 0, Type::control, "live-update|-f|/never|", "OK|"},
+        {"a", 0, Type::control, "live-update|-a|", "OK|"},
+        {"a", 0, Type::control, "live-update|-s|", "which program? -f names it|"},
+        {"a", 0, Type::control, "live-update|-c|--verbose --no-fork|", "OK|"},
+        {"b", 0, Type::control, "live-update|-f|/broken|", "OK|"},
+        {"b", 0, Type::control, "live-update|-s|", "it is broken|"},
+    });
+    EXPECT_EQ(surroundings.updates, (std::vector<std::string>{"/new ", "/broken --verbose --no-fork"}));
 }
 
 }

@@ -102,6 +102,12 @@ public:
         ptrace(PTRACE_CONT, daemon, nullptr, nullptr);
     }
 
+    void start_if_dead()
+    {
+        if (waitpid(daemon, nullptr, WNOHANG) == daemon)
+            start();
+    }
+
     /// Kills the daemon, and starts another one.
     void kill_daemon(bool is_traced = false)
     {
@@ -112,6 +118,19 @@ public:
         while (WIFSTOPPED(status));
         EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << "it had ended by itself: " << log();
         start(is_traced);
+    }
+
+    /// A copy of the daemon that tells it from the others.
+    std::string daemon_copy(unsigned number) const
+    {
+        std::string file = folder + "/xenstored-" + std::to_string(number);
+        std::filesystem::copy_file("build/tests/bin/xenstored-for-tests", file,
+                                   std::filesystem::copy_options::skip_existing);
+        return file;
+    }
+    std::string running_file() const
+    {
+        return std::filesystem::read_symlink("/proc/" + std::to_string(daemon) + "/exe").string();
     }
 
     /// A traced one stops where it is.
@@ -338,10 +357,7 @@ public:
         std::size_t wanted = 0;
         Clock::time_point at_once{};
         while (host_.starts < until && !testing::Test::HasFailure()) {
-            for (auto& actor : actors_)
-                while (actor->outstanding() < 4)
-                    act(*actor);
-            step();
+            keep_busy();
             if (random_() % 300 == 0)
                 replace_visitor();
             const bool is_due =
@@ -354,6 +370,56 @@ public:
             wanted = random_() % 60;
             // One in four hits the start of the next daemon, wherever that is by then.
             at_once = random_() % 4 ? Clock::time_point{} : Clock::now() + std::chrono::microseconds(random_() % 8000);
+        }
+        settle();
+        check();
+    }
+
+    /// Puts another binary in its place so often while all are busy; every second time it is killed on the way.
+    void update(unsigned times)
+    {
+        for (unsigned i = 0; i < times && !testing::Test::HasFailure(); ++i) {
+            std::string verdict;
+            const std::string file = host_.daemon_copy(i % 3);
+            ask_for_update(file, verdict);
+            const bool is_killed = i % 2 == 1;
+            const Clock::time_point kill_at = Clock::now() + std::chrono::microseconds(random_() % 8000);
+            for (bool was_killed = !is_killed; verdict.empty() || !was_killed;) {
+                keep_busy();
+                if (was_killed || Clock::now() < kill_at)
+                    continue;
+                host_.kill_daemon();
+                was_killed = true;
+            }
+            EXPECT_TRUE(verdict == "OK|" || (is_killed && verdict.starts_with("the new daemon died"))) << verdict;
+            EXPECT_TRUE(is_killed || host_.running_file() == file) << host_.running_file();
+        }
+        settle();
+        check();
+    }
+
+    /// What cannot take its place is refused, and where it dies in its place, the old one goes on; with a reason each.
+    void fail_to_update()
+    {
+        const std::string broken = host_.folder + "/broken";
+        std::ofstream(broken) << "#!/bin/sh\n# xenstored's journal is of version 2\nexit 1\n";
+        std::filesystem::permissions(broken, std::filesystem::perms::owner_all);
+        const std::pair<std::string, std::string> cases[] = {
+            {"xenstored", "give its whole path"},
+            {host_.folder + "/none", "No such file"},
+            {host_.folder + "/log", "Permission denied"},
+            {"/bin/true", "is no xenstored that understands"},
+            {broken, "the new daemon died"},
+        };
+        for (const auto& [file, reason] : cases) {
+            std::string verdict;
+            ask_for_update(file, verdict);
+            const Clock::time_point limit = Clock::now() + 20s;
+            while (verdict.empty() && Clock::now() < limit) {
+                keep_busy();
+                host_.start_if_dead();
+            }
+            EXPECT_NE(verdict.find(reason), std::string::npos) << file << ": " << verdict;
         }
         settle();
         check();
@@ -386,6 +452,21 @@ public:
     }
 
 private:
+    void ask_for_update(const std::string& file, std::string& verdict)
+    {
+        Actor& dom0 = *actors_[0];
+        dom0.expect(Type::control, "live-update|-f|" + file + "|", "OK|");
+        dom0.ask(Type::control, "live-update|-s|-t|60|", [&](const std::string& reply) { verdict = reply; });
+    }
+
+    void keep_busy()
+    {
+        for (auto& actor : actors_)
+            while (actor->outstanding() < 4)
+                act(*actor);
+        step();
+    }
+
     void add(std::unique_ptr<Wire> wire, const std::string& home)
     {
         actors_.push_back(std::make_unique<Actor>(std::move(wire), home));
@@ -593,6 +674,18 @@ TEST(Kill, NobodyCanTellHoweverOftenItHappensUnderLoad)
 {
     Play play(number_from("XENSTORE_SEED", 1), 6, 3);
     play.run(number_from("XENSTORE_KILLS", 40));
+}
+
+TEST(Kill, NobodyCanTellWhenAnotherBinaryTakesItsPlace)
+{
+    Play play(number_from("XENSTORE_SEED", 1), 6, 3);
+    play.update(number_from("XENSTORE_KILLS", 40) / 4); // one takes as long as several kills
+}
+
+TEST(Kill, WhatCannotTakeItsPlaceIsRefusedWithAReason)
+{
+    Play play(number_from("XENSTORE_SEED", 1), 3, 1);
+    play.fail_to_update();
 }
 
 TEST(Kill, NobodyCanTellAroundWhichSystemCallItHappens)

@@ -35,6 +35,12 @@ public:
     }
     Result<> write_file(const std::string& path, std::string_view) override { return set_log_file(path); }
     void print(std::string_view text) override { printed.emplace_back(text); }
+    std::string update(const std::string& file, const std::string& command_line) override
+    {
+        updates.push_back(file + " " + command_line);
+        return file == "/broken" ? "it is broken" : "";
+    }
+    std::vector<std::string> updates;
 };
 
 /// `|` for zero bytes, and back.
