@@ -189,5 +189,5 @@ CYCLE_COUNT = 200
 def after_hundreds_of_guests(run, hypervisor, _):
     script = CYCLES.replace("COUNT", str(CYCLE_COUNT)).replace("AUDIT", dom0_state.AUDIT[hypervisor])
     files = {**dom0_state.files("idle.elf"), "srv/www/neighbour.sh": NEIGHBOUR}
-    lines = run_script(run, Machine(hypervisor=hypervisor, tools="xylem"), script, 1200, files=files)
+    lines = run_script(run, Machine(hypervisor=hypervisor, tools="xylem"), script, 2400, files=files)
     check("CYCLES-PASSED" in lines, "the script in dom0 came to no verdict")

@@ -100,7 +100,7 @@ RingLink& Daemon::attach_domain(DomId id, DomainSession& domain, RingLink::Page&
     return *domain.ring;
 }
 
-/// One request of each client at a time: nobody waits longer for having talkative neighbours than they are many.
+/// A few requests of each client at a time: nobody waits longer for having talkative neighbours than they are many.
 void Daemon::take_turns()
 {
     if (server_.has_met_want())

@@ -28,7 +28,7 @@ public:
     void attach(std::unique_ptr<Link> link) { link_ = std::move(link); }
     bool has_link() const { return link_ != nullptr; }
 
-    /// Sends what can be sent and serves one request.
+    /// Sends what can be sent and serves some requests.
     /// @return whether it wants another turn at once
     bool pump();
     /// The link is of no more use.
@@ -47,6 +47,7 @@ public:
     template <typename Archive> void archive(Archive& with);
 
 private:
+    bool serve_next();
     void serve(const Message& request);
     void flush();
     void log_output(std::string_view bytes);

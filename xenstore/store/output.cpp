@@ -31,15 +31,30 @@ Output::Pushed Output::push_event(std::string_view path, std::string_view token)
 
 std::string_view Output::front() const
 {
-    return items_.empty() ? std::string_view() : std::string_view(items_.front().bytes).substr(sent_);
+    constexpr std::size_t most_together = 4096;
+    if (items_.empty())
+        return {};
+    const std::string_view first = std::string_view(items_.front().bytes).substr(sent_);
+    if (items_.size() == 1 || first.size() + items_[1].bytes.size() > most_together)
+        return first;
+    together_ = first;
+    for (auto item = items_.begin() + 1; item != items_.end() && together_.size() + item->bytes.size() <= most_together;
+         ++item)
+        together_ += item->bytes;
+    return together_;
 }
 
 void Output::pop(std::size_t bytes)
 {
     sent_ += bytes;
+    while (!items_.empty() && sent_ >= items_.front().bytes.size())
+        pop_first();
+}
+
+void Output::pop_first()
+{
     const Item& item = items_.front();
-    if (sent_ < item.bytes.size())
-        return;
+    sent_ -= item.bytes.size();
     if (item.is_event) {
         const auto waiting = waiting_events_.find(item.payload());
         // An equal special event may be the one that is listed.
@@ -50,7 +65,6 @@ void Output::pop(std::size_t bytes)
         --replies_;
     }
     items_.pop_front();
-    sent_ = 0;
 }
 
 void Output::clear()

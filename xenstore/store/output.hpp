@@ -29,8 +29,11 @@ public:
     std::size_t event_limit() const { return event_limit_; }
     bool has_room_for_lost_events() const { return event_bytes_ <= event_limit_ / 2; }
 
-    /// The bytes to send next; empty when all is sent.
+    /// The bytes to send next, of one message or of several small ones; empty when all is sent. Valid until the next
+    /// change, and the same after a restart.
     std::string_view front() const;
+    /// Bytes of front() that belong to a message of which some were sent already.
+    std::size_t rest_of_begun() const { return sent_ ? items_.front().bytes.size() - sent_ : 0; }
     /// `bytes` of front() were sent.
     void pop(std::size_t bytes);
     void clear();
@@ -45,12 +48,15 @@ private:
         std::string_view payload() const { return std::string_view(bytes).substr(sizeof(XsMessageHeader)); }
     };
 
+    void pop_first();
+
     std::size_t event_limit_;
     std::deque<Item> items_;
     std::unordered_set<std::string_view> waiting_events_; ///< payloads, kept by items_
     std::size_t sent_ = 0;                                ///< of the first item
     std::size_t replies_ = 0;
     std::size_t event_bytes_ = 0;
+    mutable std::string together_; ///< what front() shows, where that is more than one message
 };
 
 }
