@@ -45,8 +45,13 @@ Result<Mfn> assign_new_frames(Owner& owner, unsigned order, unsigned max_address
 /// Promises `pages` of the free memory to `owner`, which allocates from them; 0 cancels. @return NoMemory, Invalid
 Result<void> claim_pages(Owner& owner, u64 pages);
 
+/// For a processor that has nothing to do: clears at most one free frame, so that who takes it next need not.
+/// @return whether it may be worth calling again at once. No lock may be held
+bool clear_ahead();
+
 u64 free_frame_count();
-u64 total_frames(); ///< that the heap was ever given
+u64 uncleared_frame_count(); ///< of the free ones: clear_ahead() has not come to them
+u64 total_frames();          ///< that the heap was ever given
 u64 claimed_frame_count();
 
 /// Storage for objects of up to 2^max_order pages; aligned to its size rounded up to a power of two (at most a page).

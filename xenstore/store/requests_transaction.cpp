@@ -1,7 +1,10 @@
 // Server: transactions from their start to their end.
 #include "xenstore/store/server_state.hpp"
 
+#include "xenstore/store/path.hpp"
+
 #include <algorithm>
+#include <unordered_set>
 
 namespace xylem::xenstore {
 
@@ -43,21 +46,53 @@ Server::Reply Server::end_transaction(Request& request)
     if (transaction.log().empty())
         return ok_reply();
 
+    EventsByPath events;
+    const Draft draft =
+        transaction.snapshot() == root_ ? taken_over(transaction, events) : replayed(transaction, events);
+    TRY(check_limits(request, draft, {}));
+    commit(draft, events.all);
+    return ok_reply();
+}
+
+void Server::EventsByPath::add(const Change& step, const std::function<NodeRef()>& before)
+{
+    const auto [entry, is_first] = index_of_.try_emplace(step.path, all.size());
+    if (is_first)
+        all.push_back({step.path, before()});
+    all[entry->second].is_removal |= step.kind == Change::Kind::remove;
+}
+
+/// Nobody has changed the store since the transaction began: what it has in private is what it would come to again.
+Draft Server::taken_over(const Transaction& transaction, EventsByPath& events) const
+{
+    std::unordered_set<std::string_view> removed;
+    const auto was_removed = [&](std::string_view path) {
+        while (!removed.contains(path) && path != "/")
+            path = parent_of(path);
+        return removed.contains(path);
+    };
+    for (const Change& step : transaction.log()) {
+        if (transaction.wants_event_for(step.path))
+            events.add(step, [&] {
+                const bool is_new = was_removed(step.path) || !find(root_, step.path);
+                return is_new ? nullptr : NodeRef(root_, find(root_, step.path));
+            });
+        if (step.kind == Change::Kind::remove)
+            removed.insert(step.path);
+    }
+    return transaction.draft();
+}
+
+/// The transaction's changes, made to the store as it is now.
+Draft Server::replayed(const Transaction& transaction, EventsByPath& events)
+{
     Draft draft(root_);
-    std::vector<Event> events; // one a path, with the node as it was before the path's first change
-    std::unordered_map<std::string_view, std::size_t> event_of_path;
     for (const Change& step : transaction.log()) {
         NodeRef before = draft.apply(step, ++generation_);
-        if (!transaction.wants_event_for(step.path))
-            continue;
-        const auto [entry, is_first] = event_of_path.try_emplace(step.path, events.size());
-        if (is_first)
-            events.push_back({step.path, std::move(before)});
-        events[entry->second].is_removal |= step.kind == Change::Kind::remove;
+        if (transaction.wants_event_for(step.path))
+            events.add(step, [&] { return std::move(before); });
     }
-    TRY(check_limits(request, draft, {}));
-    commit(draft, events);
-    return ok_reply();
+    return draft;
 }
 
 void Server::drop_transactions(Connection& connection)

@@ -150,6 +150,9 @@ private:
         bool is_removal = false; ///< concerns what was below, too
     };
     void commit(const Draft& draft, const std::vector<Event>& events);
+    class EventsByPath;
+    Draft taken_over(const Transaction& transaction, EventsByPath& events) const;
+    Draft replayed(const Transaction& transaction, EventsByPath& events);
 
     void fire(const Event& event);
     void fire_special(std::string_view name);

@@ -30,6 +30,9 @@ public:
     }
 
     const NodeRef& root() const { return draft_.root(); }
+    const NodeRef& snapshot() const { return snapshot_; }
+    /// What became of the snapshot in private.
+    const Draft& draft() const { return draft_; }
     /// What its own changes cost each owner so far.
     const HoldingsByDomain& costs() const { return draft_.costs(); }
     u64 started() const { return started_; }

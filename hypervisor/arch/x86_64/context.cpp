@@ -12,6 +12,7 @@
 #include "hypervisor/domain/lifecycle.hpp"
 #include "hypervisor/domain/time.hpp"
 #include "hypervisor/domain/vcpu_machine.hpp"
+#include "hypervisor/mm/heap.hpp"
 #include "hypervisor/sched/sched.hpp"
 #include "hypervisor/sched/timer.hpp"
 
@@ -153,10 +154,18 @@ bool do_work()
     return work != 0;
 }
 
-/// Waits for an interrupt with interrupts on: the only place where they are.
-void idle_wait()
+/// Clears some memory ahead, if there is any to clear, else waits for an interrupt. The only place where interrupts are
+/// on.
+void idle()
 {
-    asm volatile("sti; hlt; cli" ::: "memory");
+    constexpr unsigned frames_between_interrupts = 16;
+    bool has_more = true;
+    for (unsigned i = 0; i < frames_between_interrupts && has_more; ++i)
+        has_more = mm::clear_ahead();
+    if (has_more)
+        asm volatile("sti; nop; cli" ::: "memory");
+    else
+        asm volatile("sti; hlt; cli" ::: "memory");
 }
 
 bool event_due(const Vcpu& vcpu)
@@ -231,7 +240,7 @@ extern "C" void prepare_exit(GuestRegs* regs)
         }
         Vcpu& vcpu = current();
         if (vcpu.unit.is_idle) {
-            idle_wait();
+            idle();
             atomic_or(&cpu().work, static_cast<u32>(work_schedule));
             continue;
         }

@@ -104,8 +104,14 @@ TEST_F(Heap, EmptyMemoryIsAnErrorAndNothingMore)
         mm::free_frame(mfn);
 }
 
+void clear_all_ahead()
+{
+    while (mm::clear_ahead()) {
+    }
+}
+
 // Another domain sees nothing of what was in a frame, neither by reading it nor through a TLB.
-TEST_F(Heap, AFrameOfAnEndedDomainIsClearedAndFlushedBeforeItIsUsedAgain)
+void see_nothing_of_an_ended_domain(Session& session, bool is_cleared_ahead)
 {
     std::vector<Mfn> secret;
     {
@@ -120,11 +126,76 @@ TEST_F(Heap, AFrameOfAnEndedDomainIsClearedAndFlushedBeforeItIsUsedAgain)
     }
     ASSERT_TRUE(session.machine.may_be_written_through_tlb(secret[0]));
     FakeGuest next(2);
+    if (is_cleared_ahead) {
+        clear_all_ahead();
+        EXPECT_TRUE(is_clear(secret[0]));
+        EXPECT_FALSE(session.machine.may_be_written_through_tlb(secret[0]));
+    }
     std::vector<Mfn> got;
     while (std::find(got.begin(), got.end(), secret[0]) == got.end())
         got.push_back(next.page());
     EXPECT_TRUE(is_clear(secret[0]));
     EXPECT_FALSE(session.machine.may_be_written_through_tlb(secret[0]));
+}
+
+TEST_F(Heap, AFrameOfAnEndedDomainIsClearedAndFlushedBeforeItIsUsedAgain)
+{
+    see_nothing_of_an_ended_domain(session, false);
+}
+
+TEST_F(Heap, AFrameOfAnEndedDomainIsFlushedBeforeItIsClearedAhead)
+{
+    see_nothing_of_an_ended_domain(session, true);
+}
+
+TEST_F(Heap, WhatWasClearedAheadIsNotClearedAgain)
+{
+    clear_all_ahead();
+    EXPECT_EQ(mm::uncleared_frame_count(), 0u);
+    const Mfn first = mm::allocate_frames(3).take();
+    std::fill_n(machine::map(first), page_size << 3, u8{0xaa});
+    mm::free_frames(first, 3);
+    EXPECT_EQ(mm::uncleared_frame_count(), 8u);
+
+    const Mfn clear = mm::allocate_frames(3).take();
+    EXPECT_TRUE(is_clear(clear, 8));
+    mm::free_frames(clear, 3);
+    clear_all_ahead();
+    EXPECT_EQ(mm::uncleared_frame_count(), 0u);
+    EXPECT_TRUE(is_clear(first, 8));
+    *machine::map(first) = 1; // nobody would: it shows that nobody clears it once more
+    std::vector<Mfn> all;
+    while (mm::free_frame_count() > 0)
+        all.push_back(mm::allocate_frame().take());
+    EXPECT_EQ(*machine::map(first), 1);
+    for (const Mfn mfn : all)
+        mm::free_frame(mfn);
+}
+
+TEST_F(Heap, ARunOfWhichPartIsUsedMeanwhileIsClearAllTheSame)
+{
+    clear_all_ahead();
+    std::mt19937 random(11);
+    std::vector<std::pair<Mfn, unsigned>> held;
+    for (unsigned i = 0; i < 4000; ++i) {
+        if (held.size() < 40 && random() % 2) {
+            const unsigned order = random() % 7;
+            const Mfn first = mm::allocate_frames(order).take();
+            ASSERT_TRUE(is_clear(first, u64{1} << order));
+            std::fill_n(machine::map(first), page_size << order, u8{0xaa});
+            held.emplace_back(first, order);
+        } else if (!held.empty() && random() % 2) {
+            const size_t at = random() % held.size();
+            mm::free_frames(held[at].first, held[at].second);
+            held.erase(held.begin() + static_cast<long>(at));
+        } else {
+            (void)mm::clear_ahead();
+        }
+    }
+    for (const auto& [first, order] : held)
+        mm::free_frames(first, order);
+    clear_all_ahead();
+    EXPECT_EQ(mm::uncleared_frame_count(), 0u);
 }
 
 TEST_F(Heap, SmallObjectsAreAlignedClearAndApart)
