@@ -148,4 +148,4 @@ def some_steps_fail(run):
 
 @system_test(seconds=600, always=False, variants=OUR_TOOLS)
 def each_step_fails(run, hypervisor, _):
-    try_steps(run, hypervisor, 1, 1, 1500)
+    try_steps(run, hypervisor, 1, 1, 2700)
