@@ -31,6 +31,8 @@ class Run:
     def boot(self, machine, seconds, log=None):
         """A Console of the machine, for a `with`; `seconds` bound the whole run."""
         self.log = self.folder / (log or "console.log")
+        if machine.idle_scrub is None:
+            machine.idle_scrub = False  # it keeps a processor of the host busy, and takes all of the machine's memory of it
         return Console(machine, self.log, seconds)
 
 

@@ -102,7 +102,7 @@ def check_own_memory(machine, pages):
 
 @system_test(seconds=110, variants=SQUARES, always={"xylem-on-xylem"})
 def after_guests(run, hypervisor, tools):
-    machine = Machine(hypervisor=hypervisor, tools=tools)
+    machine = Machine(hypervisor=hypervisor, tools=tools, idle_scrub=True)
     our_xl = "xl" if tools == "xylem" else f"{FOLDER_BESIDE_DEBIAN}/xl"
     script = DOM0.replace("HYPERVISOR", hypervisor).replace("OUR_XL", our_xl)
     lines = run_script(run, machine, script, 400, files=programs())

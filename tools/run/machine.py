@@ -45,6 +45,7 @@ class Machine:
     mem: str = "2G"
     machine: str = "pc"              # pc or q35
     hypervisor_args: str = ""
+    idle_scrub: bool | None = None   # does Xylem clear free memory while it is idle? None: yes, but not in tests
     dom0_args: str = ""
     dom0_mem: str = ""               # chosen by `mem` when empty
     kernel: Path = BUILD / "dom0/vmlinuz"
@@ -68,8 +69,9 @@ class Machine:
         return f"{min(768, megabytes(self.mem) - 288)}M"
 
     def hypervisor_command_line(self):
+        scrub = "idle-scrub=0 " if self.idle_scrub is False and self.hypervisor == "xylem" else ""
         return (f"console=com1 com1=115200,8n1 loglvl=info guest_loglvl=all noreboot=1 dom0_mem={self.dom0_memory()} "
-                f"{self.hypervisor_args}").strip()
+                f"{scrub}{self.hypervisor_args}").strip()
 
     def dom0_command_line(self):
         console = "ttyS0" if self.hypervisor == "native" else "hvc0"

@@ -235,6 +235,7 @@ constexpr Option table[] = {
     {"dom0_max_vcpus", read_dom0_vcpus},
     {"loglvl", read_log_level},
     {"guest_loglvl", read_guest_log_level},
+    {"idle-scrub", read_flag<&CommandLine::idle_scrub>},
     {"noreboot", read_flag<&CommandLine::no_reboot>},
     {"smap", read_flag<&CommandLine::smap>},
     {"smep", read_flag<&CommandLine::smep>},

@@ -31,6 +31,7 @@ struct CommandLine {
     int log_level = 2;           ///< the highest LogLevel that is shown
     int guest_log_level = 1;
     bool no_reboot = false;
+    bool idle_scrub = true;
     bool smap = true, smep = true;
 };
 

@@ -5,6 +5,7 @@
 // is a loop right here, so nothing ever has to be resumed inside the hypervisor.
 
 #include "hypervisor/abi/vcpu.hpp"
+#include "hypervisor/arch/x86_64/command_line.hpp"
 #include "hypervisor/arch/x86_64/entry.hpp"
 #include "hypervisor/arch/x86_64/guest_msr.hpp"
 #include "hypervisor/arch/x86_64/machine.hpp"
@@ -159,7 +160,7 @@ bool do_work()
 void idle()
 {
     constexpr unsigned frames_between_interrupts = 16;
-    bool has_more = true;
+    bool has_more = options.idle_scrub;
     for (unsigned i = 0; i < frames_between_interrupts && has_more; ++i)
         has_more = mm::clear_ahead();
     if (has_more)

@@ -43,7 +43,7 @@ TEST(CommandLine, WhatTheTestsOfRealXenPassIsUnderstood)
 TEST(CommandLine, NothingGivenMeansTheDefaults)
 {
     const CommandLine options = parse("   ");
-    EXPECT_TRUE(options.console_serial && options.console_vga && options.smap && options.smep);
+    EXPECT_TRUE(options.console_serial && options.console_vga && options.smap && options.smep && options.idle_scrub);
     EXPECT_FALSE(options.no_reboot || options.dom0_memory.given);
     EXPECT_EQ(options.dom0_max_vcpus, 0U);
 }
@@ -106,6 +106,7 @@ TEST(CommandLine, MemoryThatDoesNotFitInANumberIsRefused)
 TEST(CommandLine, FlagsCanBeNegated)
 {
     EXPECT_FALSE(parse("smap=0").smap);
+    EXPECT_FALSE(parse("no-idle-scrub").idle_scrub);
     EXPECT_FALSE(parse("no-smep").smep);
     EXPECT_TRUE(parse("noreboot").no_reboot);
     EXPECT_FALSE(parse("noreboot=no").no_reboot);
