@@ -16,7 +16,7 @@ from tests.collect.squares import OUR_TOOLS
 from tests.collect.system import system_test
 from tools.run.machine import Machine
 
-SAMPLE = 14  # of the steps, one in so many where not all are tried
+SAMPLE = 24  # of the steps, one in so many where not all are tried
 
 DOM0 = dom0_state.AS_BEFORE + dom0_state.SMALL_GUEST + """\
 refused=0

@@ -2,7 +2,7 @@
 # compiler puts it there for ThreadSanitizer; hooks.cpp takes its place. No other sanitizer: they do not know fibers.
 
 INTERLEAVINGS_OBJ := $(BUILD)/obj/interleavings
-INTERLEAVINGS_CXXFLAGS := -std=c++20 -O1 -g $(WARNINGS) -Wno-tsan $(INCLUDES) -D_GNU_SOURCE -fno-strict-aliasing
+INTERLEAVINGS_CXXFLAGS := -std=c++20 -O1 -g1 $(WARNINGS) -Wno-tsan $(INCLUDES) -D_GNU_SOURCE -fno-strict-aliasing
 INTERLEAVINGS_BASE := $(sort $(wildcard $(addsuffix /*.cpp,hypervisor/base hypervisor/core hypervisor/mm)))
 INTERLEAVINGS_SHARING := $(sort $(wildcard event_channels/*.cpp grant_tables/*.cpp))
 INTERLEAVINGS_SCHED := $(sort $(wildcard hypervisor/sched/*.cpp))
