@@ -77,6 +77,7 @@ i64 xenpmu_op(Vcpu& self, Arguments& args);
 i64 hvm_op(Vcpu& self, Arguments& args);
 i64 dm_op(Vcpu& self, Arguments& args);
 i64 kexec_op(Vcpu& self, Arguments& args);
+i64 hypfs_op(Vcpu& self, Arguments& args);
 i64 mca_op(Vcpu& self, Arguments& args);
 i64 xylem_op(Vcpu& self, Arguments& args);
 

@@ -14,21 +14,20 @@ i64 xenpmu_op(Vcpu&, Arguments&)
     return to_errno(Error::NotSupported);
 }
 
-/// Parameters of HVM guests: there are none here.
-i64 hvm_op(Vcpu&, Arguments&)
+static i64 for_the_privileged(const Domain& caller)
 {
-    return to_errno(Error::Invalid);
-}
-
-/// Device models serve HVM guests: there are none here.
-i64 dm_op(Vcpu&, Arguments&)
-{
-    return to_errno(Error::Invalid);
+    return to_errno(caller.privileged() ? Error::NotImplemented : Error::NotPermitted);
 }
 
 i64 kexec_op(Vcpu& self, Arguments&)
 {
-    return to_errno(self.domain->privileged() ? Error::NotImplemented : Error::NotPermitted);
+    return for_the_privileged(*self.domain);
+}
+
+/// No tree of settings yet: tools take the answer for that.
+i64 hypfs_op(Vcpu& self, Arguments&)
+{
+    return for_the_privileged(*self.domain);
 }
 
 namespace {

@@ -47,7 +47,7 @@ constinit const Entry table[table_size] = {
     /* 39 */ {"argo_op", nullptr},
     /* 40 */ {"xenpmu_op", xenpmu_op},
     /* 41 */ {"dm_op", dm_op},
-    /* 42 */ {"hypfs_op", nullptr},
+    /* 42 */ {"hypfs_op", hypfs_op},
     /* 43 */ {"unused", nullptr},
     /* 44 */ {"unused", nullptr},
     /* 45 */ {"unused", nullptr},

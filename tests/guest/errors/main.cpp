@@ -6,6 +6,7 @@
 #include "frontends/guest/time.hpp"
 
 #include "hypervisor/abi/event_channel.hpp"
+#include "hypervisor/abi/hvm.hpp"
 #include "hypervisor/abi/mca.hpp"
 #include "hypervisor/abi/memory.hpp"
 #include "hypervisor/abi/physdev.hpp"
@@ -587,6 +588,68 @@ void versions()
         EXPECT_ERROR(version(abi::VersionCmd::build_id, 0), perm);
 }
 
+i64 hvm_op(abi::HvmCmd command, u64 argument)
+{
+    return hypercall(HypercallNumber::hvm_op, static_cast<u64>(command), argument);
+}
+
+/// What is for HVM guests, of which neither the caller nor dom0 is one.
+void calls_for_hvm()
+{
+    using abi::HvmCmd;
+    for (const HvmCmd command : {HvmCmd::set_param, HvmCmd::get_param}) {
+        abi::HvmParam param{abi::domid_self, 0, 1, 0};
+        EXPECT_ERROR(hvm_op(command, address_of(param)), inval);
+        EXPECT_ERROR(hvm_op(command, unmapped), fault);
+        param.domid = nobody;
+        EXPECT_ERROR(hvm_op(command, address_of(param)), srch);
+        param.index = abi::hvm_nr_params;
+        EXPECT_ERROR(hvm_op(command, address_of(param)), inval);
+    }
+    EXPECT_ERROR(hvm_op(HvmCmd::flush_tlbs, 0), inval);
+    EXPECT_ERROR(hvm_op(HvmCmd::flush_tlbs, 1), inval);
+    EXPECT_ERROR(hvm_op(HvmCmd::set_evtchn_upcall_vector, 0), inval);
+    EXPECT_ERROR(hvm_op(HvmCmd::altp2m, 0), opnotsupp);
+    EXPECT_ERROR(hvm_op(HvmCmd::guest_request_vm_event, 1), inval);
+    EXPECT(hvm_op(HvmCmd::guest_request_vm_event, 0), 0);
+    for (const HvmCmd gone : {HvmCmd(2), HvmCmd(12), HvmCmd(99)})
+        EXPECT_ERROR(hvm_op(gone, 0), nosys);
+
+    abi::HvmGetMemType type{abi::domid_self, 0, {}, 0};
+    EXPECT_ERROR(hvm_op(HvmCmd::get_mem_type, address_of(type)), inval);
+    abi::HvmPagetableDying dying{abi::domid_self, {}, 0};
+    EXPECT_ERROR(hvm_op(HvmCmd::pagetable_dying, address_of(dying)), inval);
+    if (!is_dom0()) {
+        type.domid = dying.domid = 0;
+        EXPECT_ERROR(hvm_op(HvmCmd::get_mem_type, address_of(type)), perm);
+        EXPECT_ERROR(hvm_op(HvmCmd::pagetable_dying, address_of(dying)), opnotsupp);
+    }
+    abi::HvmGetTime time{};
+    EXPECT_ERROR(hvm_op(HvmCmd::get_time, unmapped), fault);
+    EXPECT(hvm_op(HvmCmd::get_time, address_of(time)), 0);
+    EXPECT_TRUE(time.now > 0);
+    abi::HvmXentrace record{1, sizeof record.extra, {}};
+    EXPECT(hvm_op(HvmCmd::xentrace, address_of(record)), 0);
+    record.extra_bytes = sizeof record.extra + 1;
+    EXPECT_ERROR(hvm_op(HvmCmd::xentrace, address_of(record)), inval);
+    record = {abi::hvm_xentrace_events + 1, 0, {}};
+    EXPECT_ERROR(hvm_op(HvmCmd::xentrace, address_of(record)), inval);
+
+    const abi::DmOpBuf buffers[3] = {};
+    const auto dm_op = [](u64 domid, u64 count, u64 list) {
+        return hypercall(HypercallNumber::dm_op, domid, count, list);
+    };
+    EXPECT_ERROR(dm_op(abi::domid_self, 0, 0), nodata);
+    EXPECT_ERROR(dm_op(abi::domid_self, 3, address_of(buffers)), too_big);
+    EXPECT_ERROR(dm_op(abi::domid_self, 2, unmapped), fault);
+    EXPECT_ERROR(dm_op(abi::domid_self, 1, address_of(buffers)), srch);
+    EXPECT_ERROR(dm_op(nobody, 1, address_of(buffers)), srch);
+    if (is_dom0())
+        EXPECT_ERROR(dm_op(0, 1, address_of(buffers)), perm);
+    else
+        EXPECT_ERROR(dm_op(0, 1, address_of(buffers)), inval);
+}
+
 void absent_calls()
 {
     for (const HypercallNumber number :
@@ -602,11 +665,10 @@ void absent_calls()
         EXPECT_ERROR(hypercall(HypercallNumber::mca, address_of(mca)), inval);
     } else {
         EXPECT_ERROR(hypercall(HypercallNumber::kexec_op, 0, 0), perm);
+        for (const u64 command : {0, 1, 2, 99})
+            EXPECT_ERROR(hypercall(HypercallNumber::hypfs_op, command, 0, 0, 0, 0), perm);
         EXPECT_ERROR(hypercall(HypercallNumber::mca, 0), perm);
     }
-    u64 parameter[2] = {u64{1} << 32 | abi::domid_self, 0}; // an HVM guest's
-    for (const u64 set_or_get : {0, 1})
-        EXPECT_ERROR(hypercall(HypercallNumber::hvm_op, set_or_get, address_of(parameter)), inval);
     EXPECT_ERROR(hypercall(HypercallNumber::nmi_op, 2, 0), nosys);
     EXPECT_ERROR(hypercall(HypercallNumber::nmi_op, 0, unmapped), fault);
 }
@@ -626,6 +688,7 @@ void xylem_main()
     compat_forms();
     versions();
     absent_calls();
+    calls_for_hvm();
     all_ports();
     if (is_dom0())
         fifo();

@@ -30,6 +30,7 @@
 #include <xen/elfnote.h>
 #include <xen/errno.h>
 #include <xen/features.h>
+#include <xen/hvm/dm_op.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
 #include <xen/memory.h>
@@ -37,6 +38,7 @@
 #include <xen/physdev.h>
 #include <xen/pmu.h>
 #include <xen/sched.h>
+#include <xen/trace.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>
 
@@ -617,16 +619,27 @@ TEST(Cpuid, NumbersAreXens)
 TEST(Hvm, StructsHaveXensSizesAndOffsets)
 {
     SAME_STRUCT(HvmParam, struct xen_hvm_param, domid, index, value);
+    SAME_STRUCT(HvmPagetableDying, struct xen_hvm_pagetable_dying, domid, gpa);
+    SAME_STRUCT(HvmGetTime, struct xen_hvm_get_time, now);
+    SAME_STRUCT(HvmXentrace, struct xen_hvm_xentrace, event, extra_bytes, extra);
+    SAME_STRUCT(HvmGetMemType, struct xen_hvm_get_mem_type, domid, mem_type, pfn);
+    SAME_STRUCT(DmOpBuf, struct xen_dm_op_buf, h, size);
 }
 
 TEST(Hvm, NumbersAreXens)
 {
     SAME_NUMBER(HvmCmd::set_param, HVMOP_set_param);
     SAME_NUMBER(HvmCmd::get_param, HVMOP_get_param);
-    SAME_NUMBER(hvm_param_store_pfn, HVM_PARAM_STORE_PFN);
-    SAME_NUMBER(hvm_param_store_evtchn, HVM_PARAM_STORE_EVTCHN);
-    SAME_NUMBER(hvm_param_console_pfn, HVM_PARAM_CONSOLE_PFN);
-    SAME_NUMBER(hvm_param_console_evtchn, HVM_PARAM_CONSOLE_EVTCHN);
+    SAME_NUMBER(HvmCmd::flush_tlbs, HVMOP_flush_tlbs);
+    SAME_NUMBER(HvmCmd::pagetable_dying, HVMOP_pagetable_dying);
+    SAME_NUMBER(HvmCmd::get_time, HVMOP_get_time);
+    SAME_NUMBER(HvmCmd::xentrace, HVMOP_xentrace);
+    SAME_NUMBER(HvmCmd::get_mem_type, HVMOP_get_mem_type);
+    SAME_NUMBER(HvmCmd::set_evtchn_upcall_vector, HVMOP_set_evtchn_upcall_vector);
+    SAME_NUMBER(HvmCmd::guest_request_vm_event, HVMOP_guest_request_vm_event);
+    SAME_NUMBER(HvmCmd::altp2m, HVMOP_altp2m);
+    SAME_NUMBER(hvm_nr_params, HVM_NR_PARAMS);
+    SAME_NUMBER(hvm_xentrace_events, (1u << TRC_SUBCLS_SHIFT) - 1);
 }
 
 TEST(Xenpmu, StructsHaveXensSizesAndOffsets)

@@ -2,6 +2,7 @@
 // own registers, and those that are refused; and the PIT that every domain finds.
 
 #include "hypervisor/abi/features.hpp"
+#include "hypervisor/abi/hvm.hpp"
 #include "hypervisor/abi/mca.hpp"
 #include "hypervisor/abi/version.hpp"
 #include "hypervisor/abi/xylem.hpp"
@@ -51,10 +52,75 @@ TEST_F(SmallOps, WhatIsNotInTheTableAnswersEnosysWithALineASecond)
 TEST_F(SmallOps, RefusedFamiliesAnswerAsThePublicAbiHasIt)
 {
     EXPECT_EQ(call(*self, hypercall::xenpmu_op, 4), eopnotsupp);
-    EXPECT_EQ(call(*self, hypercall::hvm_op, 0), einval);
-    EXPECT_EQ(call(*self, hypercall::dm_op, 0), einval);
-    EXPECT_EQ(call(*self, hypercall::kexec_op, 0), enosys);
-    EXPECT_EQ(call(vcpu, hypercall::kexec_op, 0), eperm);
+    for (const auto family : {hypercall::kexec_op, hypercall::hypfs_op}) {
+        EXPECT_EQ(call(*self, family, 0), enosys);
+        EXPECT_EQ(call(vcpu, family, 0), eperm);
+    }
+}
+
+TEST_F(SmallOps, WhatIsForHvmGuestsIsRefusedAsXenRefusesPvGuests)
+{
+    const auto hvm_op = [&](Vcpu& caller, abi::HvmCmd command, u64 argument) {
+        return call(caller, hypercall::hvm_op, static_cast<u64>(command), argument);
+    };
+    using abi::HvmCmd;
+    constexpr abi::RawDomId nobody = 77;
+    for (const HvmCmd command : {HvmCmd::set_param, HvmCmd::get_param}) {
+        abi::HvmParam param{abi::domid_self, 0, 1, 0};
+        EXPECT_EQ(hvm_op(vcpu, command, at(param)), einval);
+        EXPECT_EQ(hvm_op(vcpu, command, non_canonical), efault);
+        param.domid = nobody;
+        EXPECT_EQ(hvm_op(vcpu, command, at(param)), esrch);
+        param.index = abi::hvm_nr_params;
+        EXPECT_EQ(hvm_op(vcpu, command, at(param)), einval);
+    }
+    for (const HvmCmd command : {HvmCmd::flush_tlbs, HvmCmd::set_evtchn_upcall_vector})
+        EXPECT_EQ(hvm_op(vcpu, command, 0), einval);
+    abi::HvmGetMemType type{0, 0, {}, 0}; // dom0's
+    EXPECT_EQ(hvm_op(vcpu, HvmCmd::get_mem_type, at(type)), eperm);
+    EXPECT_EQ(hvm_op(*self, HvmCmd::get_mem_type, at(type)), einval);
+    abi::HvmPagetableDying dying{0, {}, 0};
+    EXPECT_EQ(hvm_op(vcpu, HvmCmd::pagetable_dying, at(dying)), eopnotsupp);
+    EXPECT_EQ(hvm_op(*self, HvmCmd::pagetable_dying, at(dying)), einval);
+    EXPECT_EQ(hvm_op(vcpu, HvmCmd::altp2m, 0), eopnotsupp);
+    EXPECT_EQ(hvm_op(vcpu, HvmCmd::guest_request_vm_event, 0), 0);
+    EXPECT_EQ(hvm_op(vcpu, HvmCmd::guest_request_vm_event, 1), einval);
+    EXPECT_EQ(hvm_op(vcpu, HvmCmd(2), 0), enosys);
+}
+
+TEST_F(SmallOps, AnyGuestMayAskForTheTimeAndTraceIntoNothing)
+{
+    const auto hvm_op = [&](abi::HvmCmd command, u64 argument) {
+        return call(vcpu, hypercall::hvm_op, static_cast<u64>(command), argument);
+    };
+    session.machine.advance(1'000'000'007);
+    abi::HvmGetTime time{};
+    EXPECT_EQ(hvm_op(abi::HvmCmd::get_time, at(time)), 0);
+    EXPECT_EQ(time.now, static_cast<u64>(machine::now().value));
+    EXPECT_EQ(hvm_op(abi::HvmCmd::get_time, non_canonical), efault);
+    abi::HvmXentrace record{1, 28, {}};
+    EXPECT_EQ(hvm_op(abi::HvmCmd::xentrace, at(record)), 0);
+    record.extra_bytes = 29;
+    EXPECT_EQ(hvm_op(abi::HvmCmd::xentrace, at(record)), einval);
+    record = {0x1000, 0, {}};
+    EXPECT_EQ(hvm_op(abi::HvmCmd::xentrace, at(record)), einval);
+}
+
+TEST_F(SmallOps, DeviceModelsHaveNobodyToServe)
+{
+    const abi::DmOpBuf buffers[3] = {};
+    const auto dm_op = [&](Vcpu& caller, u64 domid, u64 count, u64 list) {
+        return call(caller, hypercall::dm_op, domid, count, list);
+    };
+    const u64 own = guest.id.value;
+    EXPECT_EQ(dm_op(vcpu, own, 0, at(buffers)), enodata);
+    EXPECT_EQ(dm_op(vcpu, own, 3, at(buffers)), e2big);
+    EXPECT_EQ(dm_op(vcpu, own, 2, non_canonical), efault);
+    EXPECT_EQ(dm_op(vcpu, own, 1, at(buffers)), eperm);
+    EXPECT_EQ(dm_op(vcpu, abi::domid_self, 1, at(buffers)), esrch);
+    EXPECT_EQ(dm_op(vcpu, 77, 1, at(buffers)), esrch);
+    EXPECT_EQ(dm_op(vcpu, 0, 1, at(buffers)), einval);
+    EXPECT_EQ(dm_op(*self, own, 1, at(buffers)), einval);
 }
 
 TEST_F(SmallOps, MachineChecksAreDom0s)
