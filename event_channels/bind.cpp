@@ -36,7 +36,7 @@ void part_from(Table& table, Port port, DomId closer)
 {
     LockGuard guard(table.lock);
     Channel& peer = *find(table, port);
-    __atomic_store_n(&peer.state, ChannelState::unbound, __ATOMIC_RELEASE);
+    store_release(&peer.state, ChannelState::unbound);
     peer.remote_domain = closer;
     peer.remote = nullptr;
     peer.detail = 0;
@@ -51,7 +51,7 @@ Result<void> join(Table& remote, Port remote_port, Table& local, Port port)
         return Error::Invalid;
     peer->remote = &local;
     peer->detail = port.value;
-    __atomic_store_n(&peer->state, ChannelState::interdomain, __ATOMIC_RELEASE);
+    store_release(&peer->state, ChannelState::interdomain);
     return {};
 }
 
@@ -67,10 +67,10 @@ void unbind(Table& table, Channel& channel, Port port)
 {
     switch (channel.state) {
     case ChannelState::virq:
-        __atomic_store_n(&virq_port(table, channel), 0, __ATOMIC_RELEASE);
+        store_release(&virq_port(table, channel), 0);
         break;
     case ChannelState::pirq:
-        __atomic_store_n(&table.pirq_ports[channel.detail], 0, __ATOMIC_RELEASE);
+        store_release(&table.pirq_ports[channel.detail], 0);
         pirq_layer.unbind(table.id, channel.detail);
         break;
     case ChannelState::interdomain:
@@ -130,7 +130,7 @@ Result<Port> bind_interdomain(Table& local, Table& remote, Port remote_port)
     channel.remote_domain = remote.id;
     channel.remote = &remote;
     channel.detail = remote_port.value;
-    __atomic_store_n(&channel.state, ChannelState::interdomain, __ATOMIC_RELEASE);
+    store_release(&channel.state, ChannelState::interdomain);
     raise(local, channel, port);
     return port;
 }
@@ -149,7 +149,7 @@ Result<Port> bind_virq(Table& table, u32 virq, VcpuId vcpu)
     Channel& channel = claim(table, port, ChannelState::virq);
     channel.notify_vcpu = static_cast<u8>(vcpu.value);
     channel.detail = virq;
-    __atomic_store_n(&kept, port.value, __ATOMIC_RELEASE);
+    store_release(&kept, port.value);
     return port;
 }
 
@@ -175,7 +175,7 @@ Result<Port> bind_pirq(Table& table, u32 pirq, u32 flags)
     const Port port = TRY(find_free(table));
     TRY(pirq_layer.bind(table.id, pirq, flags & abi::bind_pirq_will_share));
     claim(table, port, ChannelState::pirq).detail = pirq;
-    __atomic_store_n(&table.pirq_ports[pirq], port.value, __ATOMIC_RELEASE);
+    store_release(&table.pirq_ports[pirq], port.value);
     return port;
 }
 
@@ -185,7 +185,7 @@ Result<void> close(Table& table, Port port)
     const Channel* channel = find(table, port);
     if (!channel)
         return Error::Invalid;
-    if (__atomic_load_n(&channel->state, __ATOMIC_ACQUIRE) == ChannelState::interdomain)
+    if (load_acquire(&channel->state) == ChannelState::interdomain)
         part_from(*channel->remote, Port(channel->detail), table.id);
     LockGuard guard(table.lock);
     unbind(table, *TRY(bound(table, port)), port);
@@ -241,7 +241,7 @@ Result<void> bind_vcpu(Table& table, Port port, VcpuId vcpu)
         channel.state == ChannelState::ipi || (channel.state == ChannelState::virq && !virq_is_global(channel.detail));
     if (fixed)
         return Error::Invalid;
-    __atomic_store_n(&channel.notify_vcpu, static_cast<u8>(vcpu.value), __ATOMIC_RELEASE);
+    store_release(&channel.notify_vcpu, static_cast<u8>(vcpu.value));
     return {};
 }
 
@@ -257,7 +257,7 @@ Result<void> set_priority(Table& table, Port port, u32 priority)
         return Error::Access;
     if (priority > abi::evtchn_fifo_priority_min)
         return Error::Invalid;
-    __atomic_store_n(&channel->priority, static_cast<u8>(priority), __ATOMIC_RELEASE);
+    store_release(&channel->priority, static_cast<u8>(priority));
     return {};
 }
 

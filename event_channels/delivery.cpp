@@ -55,9 +55,9 @@ bool is_pending(Table& table, Port port)
 /// Raises what is kept for a virq or pirq, if it still is that.
 void raise_kept(Table& table, const u32& kept, ChannelState state)
 {
-    const Port port(__atomic_load_n(&kept, __ATOMIC_ACQUIRE));
+    const Port port(load_acquire(&kept));
     Channel* channel = port.value != 0 ? find(table, port) : nullptr;
-    if (channel && __atomic_load_n(&channel->state, __ATOMIC_ACQUIRE) == state)
+    if (channel && load_acquire(&channel->state) == state)
         raise(table, *channel, port);
 }
 
@@ -156,7 +156,7 @@ void raise_global_virq(Table& table, u32 virq)
 
 void raise_pirq(Table& table, u32 pirq)
 {
-    const u32* ports = __atomic_load_n(&table.pirq_ports, __ATOMIC_ACQUIRE);
+    const u32* ports = load_acquire(&table.pirq_ports);
     if (ports && pirq < max_pirqs)
         raise_kept(table, ports[pirq], ChannelState::pirq);
 }

@@ -25,8 +25,8 @@ constexpr u32 search_steps = 8192, linked_steps = 8;
 
 Channel* bucket(const Table& table, u32 index)
 {
-    Channel* const* group = __atomic_load_n(&table.groups[index / Table::pointers_per_page], __ATOMIC_ACQUIRE);
-    return group ? __atomic_load_n(&group[index % Table::pointers_per_page], __ATOMIC_ACQUIRE) : nullptr;
+    Channel* const* group = load_acquire(&table.groups[index / Table::pointers_per_page]);
+    return group ? load_acquire(&group[index % Table::pointers_per_page]) : nullptr;
 }
 
 template <typename T> Result<T*> new_page()
@@ -39,7 +39,7 @@ Result<Channel*> bucket_or_new(Table& table, u32 index)
     Channel**& group = table.groups[index / Table::pointers_per_page];
     if (!group) {
         Channel** fresh = TRY(new_page<Channel*>());
-        __atomic_store_n(&group, fresh, __ATOMIC_RELEASE);
+        store_release(&group, fresh);
     }
     Channel*& slot = group[index % Table::pointers_per_page];
     if (!slot) {
@@ -49,7 +49,7 @@ Result<Channel*> bucket_or_new(Table& table, u32 index)
             fresh[0].state = ChannelState::reserved;
             --fresh->free_in_bucket;
         }
-        __atomic_store_n(&slot, fresh, __ATOMIC_RELEASE);
+        store_release(&slot, fresh);
     }
     return slot;
 }
@@ -121,7 +121,7 @@ Channel& claim(Table& table, Port port, ChannelState state)
     XYLEM_ASSERT(channel.state == ChannelState::free, "a port was claimed twice");
     channel.notify_vcpu = 0;
     channel.priority = abi::evtchn_fifo_priority_default;
-    __atomic_store_n(&channel.state, state, __ATOMIC_RELEASE);
+    store_release(&channel.state, state);
     --bucket(table, bucket_of(port))->free_in_bucket;
     ++table.bound_ports;
     return channel;
@@ -130,7 +130,7 @@ Channel& claim(Table& table, Port port, ChannelState state)
 void release(Table& table, Port port)
 {
     Channel& channel = *find(table, port);
-    __atomic_store_n(&channel.state, ChannelState::free, __ATOMIC_RELEASE);
+    store_release(&channel.state, ChannelState::free);
     if (uses_fifo(table))
         fifo::forget_pending(table, channel, port);
     else
@@ -156,7 +156,7 @@ void attach_vcpu(Table& table, VcpuEvents& events, VcpuId id, abi::VcpuInfo** in
     events.id = id;
     events.info = info;
     events.unit = &unit;
-    __atomic_store_n(&table.vcpus[id.value], &events, __ATOMIC_RELEASE);
+    store_release(&table.vcpus[id.value], &events);
 }
 
 Result<void> reset(Table& table, Continued continued)

@@ -4,6 +4,7 @@
 #include "hypervisor/base/types.hpp"
 
 #include <bit>
+#include <type_traits>
 
 namespace xylem {
 
@@ -51,11 +52,13 @@ template <typename T> bool atomic_compare_exchange(volatile T* word, T& expected
 /// For words that some read without the lock that their writers hold: what was written before is seen with them.
 template <typename T> T load_acquire(const T* word)
 {
-    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+    T value;
+    __atomic_load(word, &value, __ATOMIC_ACQUIRE);
+    return value;
 }
-template <typename T> void store_release(T* word, T value)
+template <typename T> void store_release(T* word, std::type_identity_t<T> value)
 {
-    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+    __atomic_store(word, &value, __ATOMIC_RELEASE);
 }
 
 /// @return whether bit `n` of the bit array was set before.
