@@ -1,6 +1,7 @@
 """Runs the tests: units, guests, systems and lint, two at a time but for those that run alone, a line for each as it ends.
 
-Usage: python3 -m tests.run [--all] [--only PATTERN] [--list] [--table FILE] [--unit BINARY...] [--tsan BINARY...] [--guests IMAGE...]
+Usage: python3 -m tests.run [--all] [--only PATTERN] [--list] [--table FILE] [--unit BINARY...] [--tsan BINARY...] [--fuzz FUZZER...]
+                           [--guests IMAGE...]
 Ends with the line `N passed, N failed, N skipped`; exit status 1 if any failed.
 """
 
@@ -13,7 +14,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from tests.collect import guest, system, table, unit
+from tests.collect import fuzz, guest, system, table, unit
 from tests.collect.job import Job
 from tests.collect.outcome import Outcome, Verdict
 
@@ -36,8 +37,8 @@ def matches(name, patterns):
 
 
 def all_jobs(arguments):
-    jobs = [Job("lint", lint, seconds=30), *unit.jobs(arguments.unit), *unit.tsan_jobs(arguments.tsan), *system.jobs(),
-            *guest.jobs(arguments.guests, arguments.hypervisors)]
+    jobs = [Job("lint", lint, seconds=30), *unit.jobs(arguments.unit), *unit.tsan_jobs(arguments.tsan), *fuzz.jobs(arguments.fuzz),
+            *system.jobs(), *guest.jobs(arguments.guests, arguments.hypervisors)]
     jobs = [job for job in jobs if (job.always or arguments.all) and matches(job.name, arguments.only)]
     return sorted(jobs, key=lambda job: -job.seconds)
 
@@ -98,6 +99,7 @@ def main():
     parser.add_argument("--table", type=Path, help="write the results to this file too, as a table in Markdown")
     parser.add_argument("--unit", nargs="*", default=[])
     parser.add_argument("--tsan", nargs="*", default=[])
+    parser.add_argument("--fuzz", nargs="*", default=[])
     parser.add_argument("--guests", nargs="*", default=[])
     parser.add_argument("--hypervisors", nargs="*", default=["xylem", "xen"])
     arguments = parser.parse_args()

@@ -9,7 +9,7 @@ make test-all      all tests (under 3 hours)
 make unit          the unit tests alone                  make test-list     the names of all tests
 make tsan          the core's threaded tests under ThreadSanitizer
 make mutants       seeded flaws, each of which its test must find; ONLY='xsa-4*' picks some
-make fuzz          all fuzz targets, FUZZ_SECONDS=300 each; ONLY='xz' picks some
+make fuzz          all fuzz targets, SECONDS=300 each; ONLY='xz' picks some
 make bench         native Linux, real Xen and Xylem side by side, in instructions
 make lint          what a machine can check of the code   make format        clang-format over the sources
 make debug         gdb on the hypervisor from its first instruction

@@ -4,7 +4,7 @@
 APT_DEPS += libgtest-dev libgmock-dev python3-prometheus-client
 ONLY ?= *
 TEST_FILES = $(UNIT_TESTS) $(GUEST_TEST_ELFS) $(GUEST_PROGRAM_ELFS) $(TEST_PROGRAMS) $(BUILD)/xylem.elf $(BUILD)/xen.elf $(BUILD)/dom0/initrd-debian.img $(BUILD)/dom0/initrd.img $(BUILD)/dom0/vmlinuz
-TEST_WORDS = --only "$(ONLY)" --unit $(UNIT_TESTS) --tsan $(TSAN_TESTS) --guests $(GUEST_TEST_ELFS)
+TEST_WORDS = --only "$(ONLY)" --unit $(UNIT_TESTS) --tsan $(TSAN_TESTS) --fuzz $(FUZZERS) --guests $(GUEST_TEST_ELFS)
 
 .PHONY: test test-all unit test-list
 test:
@@ -12,7 +12,8 @@ test:
 	@python3 -m tests.run $(TEST_WORDS)
 
 test-all:
-	$(call with_deps,$(TEST_FILES) $(TSAN_TESTS) $(BUILD)/debian/disk.img)
+	@tools/deps.sh $(FUZZ_APT_DEPS)
+	$(call with_deps,$(TEST_FILES) $(TSAN_TESTS) $(FUZZERS) $(BUILD)/debian/disk.img)
 	@python3 -m tests.run --all --table $(BUILD)/test-all.md $(TEST_WORDS)
 
 unit:

@@ -65,7 +65,7 @@ inline constexpr const char* domain_name_rule = "at most 40 letters, digits and 
 std::vector<std::string> unserved_options(const Settings& settings);
 
 /// What of the settings can be had here.
-/// @throws SyntaxError  naming the place of the first thing that cannot
+/// @throws Failure  naming the place of the first thing that cannot
 DomainConfig read_domain_config(const Settings& settings, const std::string& file, const Machine& machine = {},
                                 const Defaults& defaults = {});
 
