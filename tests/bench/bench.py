@@ -156,7 +156,7 @@ def print_costs(results):
     for name, title in toolstack.ROWS.items():
         theirs, ours = (rows[name] * 1000 if name in rows else None for rows in (xen, xylem))
         cells = [f"{value:,.1f}" if value is not None else "-" for value in (theirs, ours)]
-        print(f"{title:30}{cells[0]:>12}{cells[1]:>12}{ratio(ours, theirs):>10}")
+        print(f"{title:30}{cells[0]:>12}{cells[1]:>12}{ratio(ours, theirs):>10}{toolstack.complaint(name, theirs, ours)}")
 
 
 def print_store(results):

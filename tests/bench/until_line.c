@@ -1,4 +1,5 @@
-// until_line FILE TEXT COMMAND...: runs COMMAND and prints the seconds from its start until a line of FILE holds TEXT.
+// until_line FILE TEXT COMMAND...: runs COMMAND and prints the seconds from its start until a line of FILE holds TEXT, and for how
+// many of them this domain was not idle (in hundredths, as the kernel tells it).
 //
 // It sleeps until FILE changes, so that watching costs the watched next to nothing. Gives up after 300 s.
 #define _GNU_SOURCE
@@ -19,6 +20,17 @@ static double now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double busy(void)
+{
+    double up = 0, idle = 0;
+    FILE* file = fopen("/proc/uptime", "r");
+    if (!file || fscanf(file, "%lf %lf", &up, &idle) != 2)
+        perror("/proc/uptime");
+    if (file)
+        fclose(file);
+    return up - idle;
 }
 
 static int holds(const char* file, const char* what)
@@ -49,7 +61,7 @@ int main(int argc, char** argv)
         perror(folder);
         return 1;
     }
-    double start = now();
+    double start = now(), busy_before = busy();
     pid_t child = fork();
     if (child == 0) {
         execvp(argv[3], argv + 3);
@@ -58,7 +70,7 @@ int main(int argc, char** argv)
     }
     while (now() - start < 300) {
         if (holds(argv[1], argv[2])) {
-            printf("UNTIL %.3f\n", now() - start);
+            printf("UNTIL %.3f BUSY %.2f\n", now() - start, busy() - busy_before);
             int status = 0;
             waitpid(child, &status, 0);
             return status != 0;

@@ -19,7 +19,7 @@ $(STORE_LOAD): $(STORE_LOAD_OBJECTS) $(BUILD)/lib/xenstore.a
 -include $(STORE_LOAD_OBJECTS:.o=.d)
 
 BENCH_HYPERVISORS := $(filter-out $(BENCH_SKIP),xen xylem)
-BENCH_FILES = $(BENCH_PROGRAMS) $(BUILD)/dom0/vmlinuz $(BUILD)/tests/guest/hello.elf $(if $(filter xen,$(BENCH_HYPERVISORS)),$(BUILD)/xen.elf $(BUILD)/dom0/initrd-debian.img $(STORE_LOAD)) \
+BENCH_FILES = $(BENCH_PROGRAMS) $(BUILD)/dom0/vmlinuz $(BUILD)/guests/hello.elf $(if $(filter xen,$(BENCH_HYPERVISORS)),$(BUILD)/xen.elf $(BUILD)/dom0/initrd-debian.img $(STORE_LOAD)) \
   $(if $(filter xylem,$(BENCH_HYPERVISORS)),$(BUILD)/xylem.elf $(BUILD)/dom0/initrd.img)
 
 .PHONY: bench
