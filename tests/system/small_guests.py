@@ -1,7 +1,8 @@
 """The programs of frontends/programs as guests: hello says what it should and heeds `xl shutdown`; checksum drives a disk through
 our frontend, on our backend and on Linux's, and its sum is the file's. Our backend is killed while it is at it, which it must not
 notice. random reads our entropy device, which xylem-device attaches. http serves its page and its metrics to dom0, at an address of
-its command line and at one by DHCP; what it says of itself is read by another's parser of OpenMetrics.
+its command line and at one by DHCP; what it says of itself is read by another's parser of OpenMetrics. Under load it answers
+several at once, each with the right bytes, while our backend of the network is killed.
 """
 
 import json
@@ -70,7 +71,7 @@ expect "the sum of what the guest read" "$(crc_of /run/disk.img)" "$(crc_said)"
 before=$(crc_said)
 step write and read it
 sum_the_disk write
-disturb
+disturb xylem-blkback
 end_of checksum 120
 console_of checksum
 sync
@@ -121,14 +122,62 @@ xl destroy http
 echo SMALL-GUESTS-PASSED
 """
 
+LOAD = COMMON + """\
+create http 'vif = ["bridge=xenbr0"]' 'extra = "ip=10.9.0.7::10.9.0.1:255.255.255.0"'
+server=10.9.0.7
+wait_until 30 serves $server
+step fetch a lot in one piece
+expect "bytes fetched" 8388608 "$(fetch /bytes/8388608 | wc -c)"
+step fetch what is known
+fetch / > /run/page
+grep -q "<h1>A small guest</h1>" /run/page
+fetch /bytes/251000 | cmp - /rig/bytes
+
+fetch_to() { # FILE PATH: once more if there is no way to the guest, while its backend is away
+    for try in $(seq 20); do
+        if fetch "$2" > "$1"; then return 0; fi
+        echo "AGAIN $2"
+        sleep 3
+    done
+    return 1
+}
+
+ask() { # NAME: for the page and the metrics many times, for the bytes now and then
+    got=/run/got-by-$1
+    for i in $(seq 16); do
+        fetch_to $got /
+        cmp $got /run/page
+        fetch_to $got /metrics
+        expect "the end of the metrics" "# EOF" "$(tail -n 1 $got)"
+        [ $((i % 8)) = 0 ] || continue
+        fetch_to $got /bytes/251000
+        cmp $got /rig/bytes
+    done
+    echo ANSWERED
+}
+
+step ask by several at once
+for asker in 1 2 3 4 5; do ask $asker > /run/asker$asker & done
+disturb xylem-netback
+wait
+cat /run/asker?
+expect "askers who got all they asked for" 5 "$(cat /run/asker? | grep -cx ANSWERED)"
+[ "$(cat /run/asker? | grep -c AGAIN)" -le $most_again ]
+fetch /metrics | sed 's/^/METRICS /'
+xl shutdown http
+end_of http 30
+echo SMALL-GUESTS-PASSED
+"""
+
 DISTURB = {"xylem": """\
-disturb() {
+most_again=100
+disturb() { # BACKEND
     for pause in 0.4 0.4 0.6; do
         sleep $pause
-        kill -9 $(pidof xylem-blkback) || echo "the backend is not there yet"
+        kill -9 $(pidof "$1") || echo "the backend is not there yet"
     done
 }
-""", "debian": "disturb() { :; }\n"}
+""", "debian": "most_again=0\ndisturb() { :; }\n"}
 
 
 # Reads OpenMetrics, strictly, and gives its samples as JSON: name and labels -> value. Debian's Python has the parser.
@@ -163,3 +212,11 @@ def programs(run, hypervisor, tools):
     check("SMALL-GUESTS-PASSED" in lines, "the script in dom0 came to no verdict")
     expect_metrics(lines, {"http_responses_total 200": 23, "http_responses_total 404": 1, "http_sent_bytes_total": 300_000,
                            "http_connections_ended_total displaced": 8, "uptime_seconds": 1, "heap_used_bytes": 1})
+
+
+@system_test(seconds=100, variants=SQUARES, always={"xylem-on-xylem"})
+def web_load(run, hypervisor, tools):
+    files = {"rig/http.elf": Path("build/guests/http.elf").read_bytes(), "rig/bytes": bytes(range(251)) * 1000}
+    lines = run_script(run, Machine(hypervisor=hypervisor, tools=tools), DISTURB[tools] + LOAD, 500, files=files)
+    check("SMALL-GUESTS-PASSED" in lines, "the script in dom0 came to no verdict")
+    expect_metrics(lines, {"http_responses_total 200": 173, "http_sent_bytes_total": 11_000_000})

@@ -42,7 +42,7 @@ $(patsubst %,$(BUILD)/guests/%.elf,$(LWIP_PROGRAMS)): $(BUILD)/lib/lwip.a
 # ---- For the host: the test of the web server, over lwIP's loopback interface
 LWIP_TEST_OBJECTS := $(patsubst %.c,$(BUILD)/obj/test/lwip/%.o,$(LWIP_SOURCES))
 HTTP_TEST_SOURCES := $(sort $(wildcard tests/unit/http/*.cpp)) $(addprefix frontends/programs/http/,open_metrics.cpp request.cpp server.cpp) \
-    $(addprefix frontends/lwip/,pseudo_checksum.cpp settings.cpp) hypervisor/base/format.cpp
+    $(addprefix frontends/lwip/,pseudo_checksum.cpp settings.cpp time_wait.cpp) hypervisor/base/format.cpp
 
 $(BUILD)/obj/test/lwip/%.o: $(LWIP)/done $(LWIP_HEADERS)
 	@mkdir -p $(@D)

@@ -9,6 +9,7 @@
 #include <lwip/stats.h>
 #include <lwip/timeouts.h>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 namespace {
 
 u32_t now_milliseconds = 1000;
+std::optional<u32_t> first_sequence; ///< of connections; by chance if there is none
 
 }
 
@@ -30,7 +32,7 @@ extern "C" unsigned xylem_lwip_random()
 }
 extern "C" u32_t xylem_lwip_first_sequence(const ip_addr_t*, u16_t, const ip_addr_t*, u16_t)
 {
-    return xylem_lwip_random();
+    return first_sequence ? *first_sequence : xylem_lwip_random();
 }
 extern "C" void xylem_lwip_failed(const char* what, const char* file, int line)
 {
@@ -51,8 +53,10 @@ std::string get(const std::string& path, const std::string& more = "")
 
 class Client {
 public:
-    Client() : pcb_(tcp_new())
+    /// @param from  its port; 0 for any
+    explicit Client(u16 from = 0) : pcb_(tcp_new())
     {
+        EXPECT_EQ(tcp_bind(pcb_, IP_ANY_TYPE, from), ERR_OK);
         const ip_addr_t loopback = IPADDR4_INIT_BYTES(127, 0, 0, 1);
         tcp_arg(pcb_, this);
         tcp_recv(pcb_, on_received);
@@ -143,14 +147,15 @@ protected:
     {
         clients.clear();
         server.reset();
+        first_sequence.reset();
         pass(300'000); // until lwIP has forgotten all connections
         EXPECT_EQ(lwip_stats.mem.used, 0u);
         for (const auto pool : {MEMP_TCP_PCB, MEMP_TCP_PCB_LISTEN, MEMP_TCP_SEG, MEMP_PBUF, MEMP_PBUF_POOL})
             EXPECT_EQ(lwip_stats.memp[pool]->used, 0u) << pool;
     }
-    Client& client()
+    Client& client(u16 from = 0)
     {
-        clients.push_back(std::make_unique<Client>());
+        clients.push_back(std::make_unique<Client>(from));
         pump();
         return *clients.back();
     }
@@ -406,6 +411,24 @@ TEST_F(HttpServer, AnswersThousandsOneAfterTheOther)
     }
     EXPECT_EQ(server->counters().accepted, 3000u);
     EXPECT_EQ(server->connections(), 0u);
+}
+
+TEST_F(HttpServer, LetsAClientComeFromThePortOfAConnectionThatHasEnded)
+{
+    first_sequence = ~u32_t{0} - 100'000;
+    for (int i = 0; i < 5; ++i, *first_sequence += 50'000) {
+        Client& asks = client(40'000);
+        pass(5000); // the first attempt ends what is left of the connection before
+        ASSERT_TRUE(asks.connected) << i;
+        ASSERT_TRUE(asks.send(get("/", "Connection: close\r\n")));
+        pump();
+        EXPECT_EQ(content_of(asks.received), page);
+        clients.clear();
+    }
+    *first_sequence -= 100'000; // a segment that was late
+    Client& late = client(40'000);
+    pass(5000);
+    EXPECT_FALSE(late.connected);
 }
 
 // ---- Clients that send anything
