@@ -96,7 +96,7 @@ detach_interface() {
     as_before /run/state.keeper "network-detach without step $fault"
 }
 
-step first guests of each kind, so that what is kept for the next is there, in real Xen's own heap, too
+step first guests of each kind, so that what is kept for the next is there, in the heap of real Xen, too
 small_guest faults > /run/faults.cfg
 cp /run/faults.img /run/second.img
 grep -vE '^(name|extra)' /etc/xen/demo.cfg > /run/keeper.cfg

@@ -86,6 +86,7 @@ private:
     void check_cpus();
     void check_command_line();
     void check_memory();
+    u32 grant_version();
     void make_domain();
     void set_affinity();
     void build(const Images& images);
@@ -155,10 +156,19 @@ void Creation::check_memory()
              config_.memory_kib >> 10, free >> 8);
 }
 
+u32 Creation::grant_version()
+{
+    const u32 highest = session_.hypervisor.physinfo().capabilities & abi::physcap_gnttab_v2 ? 2 : 1;
+    const u32 wanted = config_.max_grant_version.value_or(highest);
+    if (wanted == 0 || wanted > highest)
+        fail("grant tables of version {} cannot be had for domain '{}': the hypervisor has versions 1 to {}", wanted,
+             config_.name, highest);
+    return wanted;
+}
+
 void Creation::make_domain()
 {
     abi::DomctlCreatedomain wanted{};
-    const u32 capabilities = session_.hypervisor.physinfo().capabilities;
     constexpr u32 default_event_channels = 1023;
     constexpr i32 hypervisors_choice = -1;
     wanted.handle = uuid_bytes(config_.uuid);
@@ -167,7 +177,7 @@ void Creation::make_domain()
     wanted.max_grant_frames = static_cast<i32>(config_.max_grant_frames.value_or(static_cast<u32>(hypervisors_choice)));
     wanted.max_maptrack_frames =
         static_cast<i32>(config_.max_maptrack_frames.value_or(static_cast<u32>(hypervisors_choice)));
-    wanted.grant_opts = capabilities & abi::physcap_gnttab_v2 ? 2 : 1;
+    wanted.grant_opts = grant_version();
     try {
         domain_ = session_.hypervisor.create_domain(wanted);
     } catch (const dom0::HypercallError& error) {

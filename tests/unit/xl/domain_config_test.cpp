@@ -50,6 +50,21 @@ TEST(DomainConfig, CommandLineIsGivenWholeOrMadeOfRootAndExtra)
     EXPECT_THAT(complaint(least + "cmdline='a'\nextra='b'"), HasSubstr("x.cfg:5:1: 'cmdline' is given too"));
 }
 
+TEST(DomainConfig, LimitsOfGrantTablesComeFromTheHostWhereTheDomainHasNone)
+{
+    Settings settings;
+    parse(least + "max_grant_frames=8\n", "x.cfg", settings);
+    Defaults host;
+    host.max_grant_frames = 16;
+    host.max_grant_version = 1;
+    const DomainConfig config = read_domain_config(settings, "x.cfg", {}, host);
+    EXPECT_EQ(config.max_grant_frames, 8U);
+    EXPECT_EQ(config.max_grant_version, 1U);
+    EXPECT_EQ(config.max_maptrack_frames, std::nullopt);
+    EXPECT_EQ(read(least + "max_grant_version=2").max_grant_version, 2U);
+    EXPECT_THAT(complaint(least + "max_grant_version=3"), HasSubstr("x.cfg:4:19: 'max_grant_version' wants a number"));
+}
+
 TEST(DomainConfig, SizesAndCountsAreChecked)
 {
     const DomainConfig config = read(least + "maxmem=128\nvcpus=2\nmaxvcpus=4\n");

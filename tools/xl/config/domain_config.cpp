@@ -144,9 +144,26 @@ void read_sizes(const Strict& reader, DomainConfig& config)
     config.max_vcpus = reader.small_number("maxvcpus", 1, most_vcpus).value_or(config.vcpus);
     if (config.max_vcpus < config.vcpus)
         reader.refuse("maxvcpus", "'maxvcpus' is less than 'vcpus'; expected at least as many");
-    config.max_grant_frames = reader.small_number("max_grant_frames", 1, 1 << 20);
-    config.max_maptrack_frames = reader.small_number("max_maptrack_frames", 0, 1 << 20);
     config.max_event_channels = reader.small_number("max_event_channels", 1, 131071);
+}
+
+void read_grant_limits(const Strict& reader, DomainConfig& config, const Defaults& defaults)
+{
+    const struct {
+        const char* name;
+        unsigned least, most;
+        std::optional<std::int64_t> otherwise;
+        std::optional<unsigned> DomainConfig::*into;
+    } limits[] = {
+        {"max_grant_frames", 1, 1 << 20, defaults.max_grant_frames, &DomainConfig::max_grant_frames},
+        {"max_maptrack_frames", 0, 1 << 20, defaults.max_maptrack_frames, &DomainConfig::max_maptrack_frames},
+        {"max_grant_version", 1, 2, defaults.max_grant_version, &DomainConfig::max_grant_version},
+    };
+    for (const auto& limit : limits) {
+        config.*limit.into = reader.small_number(limit.name, limit.least, limit.most);
+        if (!(config.*limit.into) && limit.otherwise)
+            config.*limit.into = static_cast<unsigned>(*limit.otherwise);
+    }
 }
 
 std::vector<std::string> read_cpu_lists(const Strict& reader, std::string_view name)
@@ -296,6 +313,7 @@ DomainConfig read_domain_config(const Settings& settings, const std::string& fil
     read_name(reader, config);
     read_kernel(reader, config);
     read_sizes(reader, config);
+    read_grant_limits(reader, config, defaults);
     read_scheduling(reader, config);
     read_actions(reader, config);
     config.disks = read_devices<DiskSpec>(reader, "disk", parse_disk_spec);

@@ -51,6 +51,7 @@ struct DomainConfig {
     std::vector<ChannelSpec> channels;
     std::optional<unsigned> max_grant_frames;
     std::optional<unsigned> max_maptrack_frames;
+    std::optional<unsigned> max_grant_version;
     std::optional<unsigned> max_event_channels;
     std::int64_t time_offset_seconds = 0;
     std::string source;                      ///< the text that says all this, empty if there is none
