@@ -2,15 +2,13 @@
 #include "backends/lib/service.hpp"
 
 #include "backends/lib/log.hpp"
+#include "backends/lib/notify.hpp"
 
 #include <CLI/CLI.hpp>
 #include <csignal>
-#include <cstddef>
 #include <cstdio>
 #include <fstream>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 namespace xylem::backends {
@@ -19,26 +17,6 @@ void Service::add_options(CLI::App& app)
 {
     app.add_option("--pid-file", pid_file_, "write this process's number here once it is ready");
     app.add_flag("--unconfined", unconfined_, "keep all capabilities and system calls, as for a debugger");
-}
-
-/// The protocol is one datagram to $NOTIFY_SOCKET, and documented as stable: not worth a library with its own closure
-/// of compressors in the control domain's image.
-void notify_supervisor(const std::string& words)
-{
-    const char* path = std::getenv("NOTIFY_SOCKET");
-    if (!path || !*path)
-        return;
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    const std::size_t length = std::strlen(path);
-    if (length >= sizeof address.sun_path)
-        return;
-    std::memcpy(address.sun_path, path, length);
-    if (address.sun_path[0] == '@')
-        address.sun_path[0] = '\0'; // the abstract name space
-    const dom0::Fd socket_fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    sendto(socket_fd.get(), words.data(), words.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
-           static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
 }
 
 void Service::announce() const

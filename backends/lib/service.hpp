@@ -32,9 +32,6 @@ private:
     bool unconfined_ = false;
 };
 
-/// Tells the supervisor, if there is one, in the words of sd_notify(3): "READY=1".
-void notify_supervisor(const std::string& words);
-
 /// Parses options and runs `body`. @return the exit status: 1 with one sentence on stderr when `body` throws
 int service_main(CLI::App& app, int argc, char** argv, const std::function<void()>& body);
 

@@ -28,6 +28,9 @@ public:
     /// @return whether it was there
     virtual bool update(const std::string& folder, const Entries& entries) = 0;
 
+    /// Removes `folder` and what is below it. One that has gone already is no error.
+    virtual void remove(const std::string& folder) = 0;
+
     using Handler = std::function<void(const std::string& path)>;
     /// Calls `on_change` once soon, and whenever `path` or something below it changes, until unwatch(path).
     virtual void watch(const std::string& path, Handler on_change) = 0;

@@ -41,6 +41,12 @@ bool XenStore::update(const std::string& folder, const Entries& entries)
     return exists;
 }
 
+void XenStore::remove(const std::string& folder)
+{
+    deliver_soon();
+    client_.remove_if_exists(folder);
+}
+
 void XenStore::watch(const std::string& path, Handler on_change)
 {
     deliver_soon();

@@ -17,6 +17,7 @@ public:
     std::optional<std::string> read(const std::string& path) override;
     std::vector<std::string> list(const std::string& path) override;
     bool update(const std::string& folder, const Entries& entries) override;
+    void remove(const std::string& folder) override;
     void watch(const std::string& path, Handler on_change) override;
     void unwatch(const std::string& path) override;
 

@@ -72,6 +72,14 @@ def init_configuration(ours, folder):
                        "services": listed, "banner": BANNER.read_text()}, indent=1)
 
 
+def driver_domain_configuration(folder):
+    """The init's configuration of a driver domain, in which xl devd starts the backends."""
+    devd = {"name": "xl-devd", "command": [f"{folder}/xl", "devd", "-F"], "ready": "notified"}
+    return json.dumps({"hostname": "driver", "modules": [*CORE_MODULES, "xen-blkfront", "xen-netfront"],
+                       "bridge": {"name": "xenbr0", "address": "10.9.0.5/24"}, "services": [devd],
+                       "banner": "A driver domain: xl devd serves other domains' disks and interfaces.\n"}, indent=1)
+
+
 def demo_configuration(ours):
     """/etc/xen/demo.cfg."""
     disk = "/var/lib/xen/images/demo.img,raw,xvda,rw" if takes_files(ours) else "phy:/dev/loop0,xvda,w"

@@ -87,6 +87,20 @@ private:
     int m_socket;
 };
 
+/// A card of the machine is there with its module. One of a guest's appears a moment later, once its backend has
+/// answered.
+int index_of(const std::string& card)
+{
+    constexpr double patience = 5;
+    const double deadline = uptime() + patience;
+    for (;;) {
+        const int index = static_cast<int>(if_nametoindex(card.c_str()));
+        if (index != 0 || uptime() >= deadline)
+            return index;
+        usleep(20'000);
+    }
+}
+
 }
 
 void bring_up_bridge(const Bridge& bridge)
@@ -104,7 +118,7 @@ void bring_up_card(const Bridge& bridge, const std::string& card, const std::str
 {
     Stack stack;
     ifreq port = Stack::named(bridge.name);
-    port.ifr_ifindex = static_cast<int>(if_nametoindex(card.c_str()));
+    port.ifr_ifindex = index_of(card);
     if (port.ifr_ifindex == 0) {
         say("network: no card %s: is its module in the image?", card.c_str());
         return;

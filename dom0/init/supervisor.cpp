@@ -6,6 +6,7 @@
 #include "dom0/init/system.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -28,6 +29,13 @@ constexpr double time_to_get_ready = 60;
 constexpr double time_to_end = 5;
 constexpr int look_for_paths_every_ms = 20;
 constexpr const char* rc_local = "/etc/rc.local";
+
+std::string upper(std::string text)
+{
+    for (char& c : text)
+        c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return text;
+}
 
 std::string how_it_ended(int status)
 {
@@ -219,7 +227,8 @@ bool Supervisor::all_ready() const
 void Supervisor::follow_start()
 {
     if (!m_said_ready && all_ready()) {
-        dprintf(STDOUT_FILENO, "XYLEM-DOM0-READY\n"); // late, too: whoever waits for it has what it waits for
+        dprintf(STDOUT_FILENO, "XYLEM-%s-READY\n",
+                upper(m_configuration.host_name).c_str()); // late, too: whoever waits for it has what it waits for
         m_said_ready = true;
     }
     if (m_console != Console::nothing)

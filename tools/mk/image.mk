@@ -38,10 +38,17 @@ $(BUILD)/domu/initrd.img: $(STAGE)/done $(IMAGE_CODE) $(wildcard dom0/image/domu
 	@echo "==> building the guest's initrd"
 	@python3 -m dom0.image.build_domu $(STAGE) $@
 
+# Of those programs, what serves other guests' devices.
+DRIVER_DOMAIN_PROGRAMS = $(filter-out %/xenstored %/xenconsoled,$(DOM0_PROGRAMS))
+
+.SECONDEXPANSION:
+$(BUILD)/domu/driver-domain.img: $(IMAGE_CODE) $(wildcard dom0/image/dom0/*) $(STAGE)/done $$(DRIVER_DOMAIN_PROGRAMS)
+	@echo "==> building a driver domain's initrd"
+	@python3 -m dom0.image.build_driver_domain --stage $(STAGE) --out $@ --programs $(DRIVER_DOMAIN_PROGRAMS)
+
 DOMU_FILES := $(addprefix $(BUILD)/domu/,vmlinuz initrd.img disk.img)
 DOM0_FILES := $(IMAGE_CODE) $(wildcard dom0/image/dom0/* docs/man/* tools/xl/completion/*) $(DOMU_FILES) $(STAGE)/done
 
-.SECONDEXPANSION:
 $(BUILD)/dom0/initrd.img: $(DOM0_FILES) $$(DOM0_PROGRAMS)
 	@echo "==> building dom0's initrd"
 	@python3 -m dom0.image.build_dom0 --stage $(STAGE) --domu $(BUILD)/domu --out $@ --programs $(DOM0_PROGRAMS)
@@ -71,7 +78,7 @@ $(BUILD)/debian/disk.img: dom0/image/build_debian.py $(wildcard dom0/image/debia
 .PHONY: debian
 debian: $(BUILD)/debian/disk.img
 
-PRODUCTS := $(BUILD)/xylem.elf $(BUILD)/xylem-syms.elf $(BUILD)/xylem.iso $(BUILD)/dom0/vmlinuz $(BUILD)/dom0/initrd.img $(DOMU_FILES)
+PRODUCTS := $(BUILD)/xylem.elf $(BUILD)/xylem-syms.elf $(BUILD)/xylem.iso $(BUILD)/dom0/vmlinuz $(BUILD)/dom0/initrd.img $(DOMU_FILES) $(BUILD)/domu/driver-domain.img
 
 .PHONY: all clean
 all:

@@ -3,7 +3,7 @@
 
 APT_DEPS += libgtest-dev libgmock-dev python3-prometheus-client
 ONLY ?= *
-TEST_FILES = $(UNIT_TESTS) $(GUEST_TEST_ELFS) $(GUEST_PROGRAM_ELFS) $(TEST_PROGRAMS) $(BUILD)/xylem.elf $(BUILD)/xen.elf $(BUILD)/dom0/initrd-debian.img $(BUILD)/dom0/initrd.img $(BUILD)/dom0/vmlinuz
+TEST_FILES = $(UNIT_TESTS) $(GUEST_TEST_ELFS) $(GUEST_PROGRAM_ELFS) $(TEST_PROGRAMS) $(BUILD)/xylem.elf $(BUILD)/xen.elf $(BUILD)/dom0/initrd-debian.img $(BUILD)/dom0/initrd.img $(BUILD)/dom0/vmlinuz $(BUILD)/domu/driver-domain.img
 TEST_WORDS = --only "$(ONLY)" --unit $(UNIT_TESTS) --tsan $(TSAN_TESTS) --fuzz $(FUZZERS) --guests $(GUEST_TEST_ELFS)
 
 .PHONY: test test-all unit test-list

@@ -3,9 +3,9 @@
 APT_DEPS += libcli11-dev libfmt-dev nlohmann-json3-dev python3-prometheus-client
 
 XL_CONFIG := $(wildcard tools/xl/config/*.cpp)
-XL := $(XL_CONFIG) $(wildcard tools/xl/*.cpp tools/xl/commands/*.cpp tools/xl/monitoring/*.cpp)
+XL := $(XL_CONFIG) $(wildcard tools/xl/*.cpp tools/xl/commands/*.cpp tools/xl/devd/*.cpp tools/xl/monitoring/*.cpp)
 
-XL_LIBS := builder dom0 xenstore
+XL_LIBS := backends builder xenstore dom0
 XL_LDLIBS := -static-pie $(filter-out -lfmt,$(DOM0_BUILDER_LDLIBS))
 
 $(eval $(call program,xl,$(XL),$(XL_LIBS),$(XL_LDLIBS)))
@@ -21,6 +21,12 @@ $(BUILD)/tests/unit/xl: | $(BUILD)/bin/xenstored
 
 # What xl top, xl metrics and xl explain make of what they are told, without a hypervisor.
 XL_MONITORING_TESTED := $(addprefix tools/xl/monitoring/,account.cpp keys.cpp kept.cpp metrics.cpp metrics_server.cpp open_metrics.cpp \
-	table.cpp use.cpp) tools/xl/config/json.cpp dom0/lib/disk_counters.cpp dom0/lib/fd.cpp
+	table.cpp use.cpp) tools/xl/text.cpp tools/xl/config/json.cpp dom0/lib/disk_counters.cpp dom0/lib/fd.cpp
 
 $(eval $(call unit_test,xl_monitoring,$(wildcard tests/unit/xl_monitoring/*.cpp) $(XL_MONITORING_TESTED),,-lfmt))
+
+# xl devd: a store and programs that the test makes.
+XL_DEVD_TESTED := $(addprefix tools/xl/devd/,programs.cpp served_devices.cpp) $(addprefix backends/lib/,event_loop.cpp log.cpp) \
+	dom0/lib/fd.cpp
+
+$(eval $(call unit_test,xl_devd,$(wildcard tests/unit/xl_devd/*.cpp) $(XL_DEVD_TESTED),,-lfmt))

@@ -99,7 +99,7 @@ constexpr CommandEntry table[] = {
     {"setenforce", refused, no_flask, "Sets the current enforcing mode of the Flask Xen security module"},
     {"loadpolicy", refused, no_flask, "Loads a new policy into the Flask Xen security module"},
     {"remus", not_yet, no_saving, "Enable Remus HA for domain"},
-    {"devd", not_yet, "domain 0's backends are services that its supervisor keeps; no driver domain has any yet"},
+    {"devd", served, "in a driver domain; domain 0's backends are services that its supervisor keeps"},
     {"psr-hwinfo", refused, no_psr, "Show hardware information for Platform Shared Resource"},
     {"psr-cmt-attach", refused, no_psr, "Attach Cache Monitoring Technology service to a domain"},
     {"psr-cmt-detach", refused, no_psr, "Detach Cache Monitoring Technology service from a domain"},

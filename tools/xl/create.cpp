@@ -96,6 +96,7 @@ private:
     Session& session_;
     DomainConfig config_;
     std::vector<DiskTarget> targets_;
+    std::vector<DomId> vif_backends_;
     std::optional<DomId> domain_;
     DomainRings rings_{};
     std::vector<Device> devices_;
@@ -140,9 +141,14 @@ void Creation::check_name()
 
 void Creation::check_devices()
 {
-    targets_ = check_disks(session_.store, config_.disks);
-    for (const config::VifSpec& vif : config_.vifs)
-        check_vif(vif);
+    std::vector<DomId> disk_backends;
+    for (const config::DiskSpec& disk : config_.disks)
+        disk_backends.push_back(resolve_backend(session_, disk.backend_domain, fmt::format("disk '{}'", disk.vdev)));
+    targets_ = check_disks(session_.store, config_.disks, disk_backends);
+    for (const config::VifSpec& vif : config_.vifs) {
+        vif_backends_.push_back(resolve_backend(session_, vif.backend_domain, fmt::format("interface {}", *vif.devid)));
+        check_vif(vif, vif_backends_.back());
+    }
     for (const config::ChannelSpec& channel : config_.channels)
         check_channel(channel);
 }
@@ -249,8 +255,8 @@ void Creation::write_store()
         for (std::size_t i = 0; i < config_.disks.size(); ++i)
             devices_.push_back(
                 write_disk(store, *domain_, config_.disks[i], targets_[i], i == 0 ? Bootable::yes : Bootable::no));
-        for (const config::VifSpec& vif : config_.vifs)
-            devices_.push_back(write_vif(store, *domain_, vif));
+        for (std::size_t i = 0; i < config_.vifs.size(); ++i)
+            devices_.push_back(write_vif(store, *domain_, config_.vifs[i], vif_backends_[i]));
         u32 console = 0;
         for (const config::ChannelSpec& channel : config_.channels)
             devices_.push_back(write_channel(store, *domain_, channel, ++console));

@@ -13,6 +13,7 @@ void destroy_domain(Session& session, DomId domain)
     const auto info = session.hypervisor.domain(domain);
     if (!info)
         return;
+    end_served_devices(session.store, domain);
     explain("pausing domain {}", domain.value);
     try {
         session.hypervisor.pause(domain);

@@ -12,6 +12,7 @@ struct Device {
     std::string kind; ///< "vbd", "vif" or "console", as in the store's paths
     DomId guest;
     u32 number;
+    DomId backend_domain = dom0_id; ///< whose the backend is: dom0, or a driver domain
 
     std::string frontend() const;
     std::string backend() const;
@@ -20,20 +21,24 @@ struct Device {
 
     /// The first console is none of xenbus's devices: it is there before there is a handshake.
     bool is_first_console() const { return kind == "console" && number == 0; }
+    bool is_served_by_dom0() const { return backend_domain == dom0_id; }
 };
 
-/// What xl found out about a disk's target before it made anything.
+/// What xl found out about a disk's target before it made anything. A driver domain's target only that domain sees.
 struct DiskTarget {
     bool is_block_device = false;
     u64 device_number = 0; ///< of a block device
+    DomId backend_domain = dom0_id;
 };
 
 /// @throws Failure  the target is missing, cannot be used so, or another guest writes to it
-DiskTarget check_disk(xenstore::Client& store, const config::DiskSpec& disk);
-/// The same for all disks of one guest, which also may not share what one of them writes to.
-std::vector<DiskTarget> check_disks(xenstore::Client& store, const std::vector<config::DiskSpec>& disks);
+DiskTarget check_disk(xenstore::Client& store, const config::DiskSpec& disk, DomId backend_domain = dom0_id);
+/// The same for all disks of one guest, which also may not share what one of them writes to. `backend_domains` are
+/// theirs, in their order.
+std::vector<DiskTarget> check_disks(xenstore::Client& store, const std::vector<config::DiskSpec>& disks,
+                                    const std::vector<DomId>& backend_domains);
 /// @throws Failure  the bridge or the gateway device is missing, or asks for what is not served
-void check_vif(const config::VifSpec& vif);
+void check_vif(const config::VifSpec& vif, DomId backend_domain = dom0_id);
 
 /// @throws Failure  the socket cannot be made where it is wanted
 void check_channel(const config::ChannelSpec& channel);
@@ -44,7 +49,7 @@ enum class Bootable { no, yes };
 Device write_disk(xenstore::StoreView& store, DomId guest, const config::DiskSpec& disk, const DiskTarget& target,
                   Bootable bootable);
 /// `vif` has its mac and devid.
-Device write_vif(xenstore::StoreView& store, DomId guest, const config::VifSpec& vif);
+Device write_vif(xenstore::StoreView& store, DomId guest, const config::VifSpec& vif, DomId backend_domain = dom0_id);
 
 /// `number` is the console's that the channel is, from 1 on.
 Device write_channel(xenstore::StoreView& store, DomId guest, const config::ChannelSpec& channel, u32 number);
@@ -67,5 +72,9 @@ enum class Removal {
 /// Has the backends let go of the devices and removes their nodes.
 /// @throws Failure  politely asked, a guest did not let go
 void remove_devices(xenstore::Client& store, const std::vector<Device>& devices, Removal removal);
+
+/// Tells the guests of a driver domain that their devices end, while it still runs and answers what they have asked for:
+/// they see errors then, where they would wait for ever. Those that do not listen are waited for a moment.
+void end_served_devices(xenstore::Client& store, DomId backend_domain);
 
 }

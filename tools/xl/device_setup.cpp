@@ -31,9 +31,11 @@ bool is_standard_script(const std::string& script, const char* standard)
 /// How the backend is told of a format other than raw.
 constexpr std::string_view qcow2_prefix = "qcow2:";
 
-/// Whether two paths, perhaps by different names, lead to the same bytes.
-bool same_storage(const std::string& a, const std::string& b)
+/// Whether two paths, perhaps by different names, lead to the same bytes. Of a driver domain's we see the names alone.
+bool same_storage(const std::string& a, const std::string& b, DomId backend_domain)
 {
+    if (backend_domain != dom0_id)
+        return a == b;
     struct stat first {};
     struct stat second {};
     if (stat(a.c_str(), &first) < 0 || stat(b.c_str(), &second) < 0)
@@ -44,16 +46,16 @@ bool same_storage(const std::string& a, const std::string& b)
 }
 
 /// Two guests that write to one file system destroy it.
-void check_not_shared(xenstore::Client& store, const DiskSpec& disk)
+void check_not_shared(xenstore::Client& store, const DiskSpec& disk, DomId backend_domain)
 {
-    const std::string base = domain_path(dom0_id) + "/backend/vbd";
+    const std::string base = domain_path(backend_domain) + "/backend/vbd";
     for (const std::string& guest : store.list_if_exists(base))
         for (const std::string& device : store.list_if_exists(base + "/" + guest)) {
             const std::string path = base + "/" + guest + "/" + device;
             std::string params = store.find(path + "/params").value_or("");
             if (params.starts_with(qcow2_prefix))
                 params.erase(0, qcow2_prefix.size());
-            if (!same_storage(params, disk.target))
+            if (!same_storage(params, disk.target, backend_domain))
                 continue;
             const bool written = store.find(path + "/mode") == "w";
             if (written || !disk.read_only)
@@ -68,8 +70,6 @@ void check_served(const DiskSpec& disk)
         fail("disk '{}': the format '{}' is not served yet; 'raw' and 'qcow2' are", disk.target, disk.format);
     if (disk.format != "raw" && disk.backend_type == "phy")
         fail("disk '{}': backendtype=phy serves raw devices, not the format '{}'", disk.target, disk.format);
-    if (!disk.backend_domain.empty() && disk.backend_domain != "0" && disk.backend_domain != "Domain-0")
-        fail("disk '{}': backends outside of domain 0 are not served yet", disk.target);
     if (!is_standard_script(disk.script, "block"))
         fail("disk '{}': the script '{}' is not served yet; disks are attached without scripts", disk.target,
              disk.script);
@@ -102,17 +102,19 @@ void write_device(StoreView& store, const Device& device, const Nodes& backend, 
     write_all(store, device.record(), common);
 
     store.make(device.frontend());
-    store.set_permissions(device.frontend(), owned_by(device.guest));
-    write_all(store, device.frontend(), {{"backend", device.backend()}, {"backend-id", "0"}, {"state", "1"}});
+    store.set_permissions(device.frontend(), owned_by(device.guest, device.backend_domain));
+    write_all(
+        store, device.frontend(),
+        {{"backend", device.backend()}, {"backend-id", std::to_string(device.backend_domain.value)}, {"state", "1"}});
     write_all(store, device.frontend(), frontend);
 
     store.make(device.backend());
-    store.set_permissions(device.backend(), read_only_for(device.guest));
+    store.set_permissions(device.backend(), served_by(device.backend_domain, device.guest));
     write_all(store, device.backend(), common);
 }
 
 /// What Linux takes as an interface's name (dev_valid_name), and no pattern, of which it would make a name of its own.
-void check_interface_name(const std::string& name)
+void check_interface_name(const std::string& name, DomId backend_domain)
 {
     if (name.empty())
         return;
@@ -120,7 +122,7 @@ void check_interface_name(const std::string& name)
         name == "..")
         fail("'{}' cannot be an interface's name; expected at most {} characters, none of them a blank or one of / : %",
              name, IFNAMSIZ - 1);
-    if (access(("/sys/class/net/" + name).c_str(), F_OK) == 0)
+    if (backend_domain == dom0_id && access(("/sys/class/net/" + name).c_str(), F_OK) == 0)
         fail("there is an interface '{}' already; expected a vifname that is free", name);
 }
 
@@ -142,27 +144,29 @@ config::MacAddress new_mac()
 
 }
 
-static void check_not_given_twice(const std::vector<DiskSpec>& disks)
+static void check_not_given_twice(const std::vector<DiskSpec>& disks, const std::vector<DomId>& backend_domains)
 {
     for (std::size_t i = 0; i < disks.size(); ++i)
         for (std::size_t j = 0; j < i; ++j)
-            if (!(disks[i].read_only && disks[j].read_only) && same_storage(disks[i].target, disks[j].target))
+            if (!(disks[i].read_only && disks[j].read_only) && backend_domains[i] == backend_domains[j] &&
+                same_storage(disks[i].target, disks[j].target, backend_domains[i]))
                 fail("disk '{}' is given twice, as {} and as {}, and one may write to it", disks[i].target,
                      disks[j].vdev, disks[i].vdev);
 }
 
-std::vector<DiskTarget> check_disks(xenstore::Client& store, const std::vector<DiskSpec>& disks)
+std::vector<DiskTarget> check_disks(xenstore::Client& store, const std::vector<DiskSpec>& disks,
+                                    const std::vector<DomId>& backend_domains)
 {
     std::vector<DiskTarget> targets;
-    for (const DiskSpec& disk : disks)
-        targets.push_back(check_disk(store, disk));
-    check_not_given_twice(disks);
+    for (std::size_t i = 0; i < disks.size(); ++i)
+        targets.push_back(check_disk(store, disks[i], backend_domains[i]));
+    check_not_given_twice(disks, backend_domains);
     return targets;
 }
 
-DiskTarget check_disk(xenstore::Client& store, const DiskSpec& disk)
+/// What dom0 can see of a disk.
+static DiskTarget check_target(const DiskSpec& disk)
 {
-    check_served(disk);
     struct stat about {};
     if (stat(disk.target.c_str(), &about) < 0)
         fail("cannot use disk '{}': {}", disk.target, std::strerror(errno));
@@ -175,15 +179,27 @@ DiskTarget check_disk(xenstore::Client& store, const DiskSpec& disk)
         fail("cannot use disk '{}': it has less than one sector", disk.target);
     if (S_ISREG(about.st_mode) && disk.backend_type == "phy")
         fail("disk '{}' is no block device, which backendtype=phy needs; losetup makes one of a file", disk.target);
-    check_not_shared(store, disk);
     return {S_ISBLK(about.st_mode), about.st_rdev};
 }
 
-static void check_bridge(const VifSpec& vif)
+DiskTarget check_disk(xenstore::Client& store, const DiskSpec& disk, DomId backend_domain)
+{
+    check_served(disk);
+    DiskTarget target;
+    if (backend_domain == dom0_id)
+        target = check_target(disk);
+    target.backend_domain = backend_domain;
+    check_not_shared(store, disk, backend_domain);
+    return target;
+}
+
+static void check_bridge(const VifSpec& vif, DomId backend_domain)
 {
     const std::string bridge = vif.bridge.empty() ? default_bridge : vif.bridge;
     if (!vif.gateway_device.empty())
         fail("'gatewaydev' is for routed interfaces, which have script=vif-route; this one joins a bridge");
+    if (backend_domain != dom0_id)
+        return; // its bridges are its own affair
     if (bridge.find('/') != std::string::npos || access(("/sys/class/net/" + bridge + "/bridge").c_str(), F_OK) < 0)
         fail("there is no bridge '{}' for the guest's interface", bridge);
 }
@@ -193,10 +209,10 @@ static std::string gateway_device_of(const VifSpec& vif)
     return vif.gateway_device.empty() ? dom0::default_gateway_device : vif.gateway_device;
 }
 
-static void check_route(const VifSpec& vif)
+static void check_route(const VifSpec& vif, DomId backend_domain)
 {
     const std::string device = gateway_device_of(vif);
-    if (!dom0::address_of_interface(device))
+    if (backend_domain == dom0_id && !dom0::address_of_interface(device))
         fail("there is no interface '{}' with an IPv4 address, by which the guest's is to be routed to; name one with "
              "gatewaydev=",
              device);
@@ -207,18 +223,16 @@ static void check_route(const VifSpec& vif)
     }
 }
 
-void check_vif(const VifSpec& vif)
+void check_vif(const VifSpec& vif, DomId backend_domain)
 {
     const bool routed = dom0::is_routing_script(vif.script);
     if (!routed && !is_standard_script(vif.script, "vif-bridge"))
         fail("the interface script '{}' is not served yet; vif-bridge and vif-route are, without scripts", vif.script);
-    if (!vif.backend_domain.empty() && vif.backend_domain != "0" && vif.backend_domain != "Domain-0")
-        fail("interfaces with a backend outside of domain 0 are not served yet");
-    check_interface_name(vif.name);
+    check_interface_name(vif.name, backend_domain);
     if (routed)
-        check_route(vif);
+        check_route(vif, backend_domain);
     else
-        check_bridge(vif);
+        check_bridge(vif, backend_domain);
 }
 
 void check_channel(const config::ChannelSpec& channel)
@@ -250,19 +264,23 @@ VifSpec complete(VifSpec vif, u32 devid)
 
 Device write_disk(StoreView& store, DomId guest, const DiskSpec& disk, const DiskTarget& target, Bootable bootable)
 {
-    const Device device{"vbd", guest, disk.number};
+    const Device device{"vbd", guest, disk.number, target.backend_domain};
+    // A driver domain's own xl finds out what its target is.
+    const bool is_device = device.is_served_by_dom0() ? target.is_block_device : disk.format == "raw";
     const std::string kind = disk.cdrom ? "cdrom" : "disk";
     Nodes backend{
         {"params", disk.format == "qcow2" ? std::string(qcow2_prefix) + disk.target : disk.target},
         {"removable", disk.cdrom ? "1" : "0"},
         {"bootable", bootable == Bootable::yes ? "1" : "0"},
         {"dev", disk.vdev},
-        {"type", target.is_block_device ? "phy" : "file"},
+        {"type", is_device ? "phy" : "file"},
         {"mode", disk.read_only ? "r" : "w"},
         {"device-type", kind},
         {"discard-enable", disk.discard.value_or(true) ? "1" : "0"},
         {"specification", "xen"},
     };
+    if (!device.is_served_by_dom0())
+        backend.emplace_back("script", "/etc/xen/scripts/block"); // for Xen's xl devd
     if (disk.direct_io_safe)
         backend.emplace_back("direct-io-safe", "1");
     if (disk.max_iops)
@@ -281,9 +299,9 @@ Device write_disk(StoreView& store, DomId guest, const DiskSpec& disk, const Dis
     return device;
 }
 
-Device write_vif(StoreView& store, DomId guest, const VifSpec& vif)
+Device write_vif(StoreView& store, DomId guest, const VifSpec& vif, DomId backend_domain)
 {
-    const Device device{"vif", guest, *vif.devid};
+    const Device device{"vif", guest, *vif.devid, backend_domain};
     const std::string number = std::to_string(*vif.devid);
     const bool routed = dom0::is_routing_script(vif.script);
     Nodes backend{

@@ -1,12 +1,10 @@
 // Waiting for backends: what of device.hpp follows a new device until its backend waits for the guest.
-#include "dom0/lib/routed_interface.hpp"
 #include "tools/xl/bridge.hpp"
 #include "tools/xl/device.hpp"
 #include "tools/xl/failure.hpp"
+#include "tools/xl/text.hpp"
 
 #include <chrono>
-#include <thread>
-#include <unistd.h>
 
 namespace xylem::xl {
 
@@ -18,37 +16,42 @@ using namespace std::chrono_literals;
 constexpr auto patience = 10s;
 
 /// What a backend left behind about its failure: our backends and hotplug scripts beside the device, Linux's under
-/// /error.
+/// /error. A driver domain's words do not steer a terminal.
 std::string complaint(xenstore::Client& store, const Device& device)
 {
-    const std::string base = domain_path(dom0_id);
+    const std::string base = domain_path(device.backend_domain);
     const std::string linux_error = fmt::format("{}/error{}/error", base, device.backend().substr(base.size()));
     for (const std::string& path : {device.backend() + "/hotplug-error", linux_error})
         if (const auto text = store.find(path); text && !text->empty())
-            return *text;
+            return printable(*text);
     return {};
+}
+
+/// "the backend", or whose it is.
+std::string who_serves(xenstore::Client& store, const Device& device)
+{
+    if (device.is_served_by_dom0())
+        return "the backend";
+    const auto name = store.find(domain_path(device.backend_domain) + "/name");
+    return fmt::format("driver domain {} ({})", device.backend_domain.value, name.value_or("which has gone"));
+}
+
+[[noreturn]] void fail_untaken(xenstore::Client& store, const Device& device)
+{
+    constexpr auto seconds = std::chrono::seconds(patience).count();
+    if (device.is_served_by_dom0())
+        fail("no backend took up {} within {} s: is its daemon running?", device.describe(), seconds);
+    fail("{} did not take up {} within {} s: does it run 'xl devd'?", who_serves(store, device), device.describe(),
+         seconds);
 }
 
 /// Linux's own network backend makes the interface; joining it to the bridge, or routing to it, is the toolstack's
 /// part. Ours does it itself.
 void set_up_for_linux(xenstore::Client& store, const Device& device)
 {
-    const std::string name = fmt::format("vif{}.{}", device.guest.value, device.number);
-    if (access("/sys/bus/xen-backend/drivers/vif", F_OK) != 0)
-        return; // Linux's backend is not loaded
-    for (const Clock::time_point deadline = Clock::now() + 2s; !is_linux_backend_interface(name);) {
-        if (Clock::now() >= deadline)
-            return;
-        std::this_thread::sleep_for(10ms); // its state changes shortly before its interface is there
-    }
-    if (store.find(device.backend() + "/hotplug-status") == "connected")
-        return;
-    const std::string final_name = store.find(device.backend() + "/vifname").value_or(name);
-    const auto node = [&](const char* key) { return store.find(device.backend() + key).value_or(""); };
-    set_up_interface(name, final_name, node("/bridge"));
-    if (dom0::is_routing_script(node("/script")))
-        dom0::route_interface(final_name, {node("/gatewaydev"), dom0::parse_networks(node("/ip"))});
-    store.write(device.backend() + "/hotplug-status", "connected");
+    const auto node = [&](const char* name) { return store.find(device.backend() + "/" + name).value_or(""); };
+    if (node("hotplug-status") != "connected" && set_up_linux_vif(device.guest, device.number, node))
+        store.write(device.backend() + "/hotplug-status", "connected");
 }
 
 /// @return whether the backend waits for the guest, or serves it already
@@ -58,7 +61,8 @@ bool is_taken_up(xenstore::Client& store, const Device& device)
     const bool failed = state == "5" || state == "6" || store.find(device.backend() + "/hotplug-status") == "error";
     const std::string why = complaint(store, device);
     if (failed || !why.empty())
-        fail("the backend cannot serve {}: {}", device.describe(), why.empty() ? "it closed the device" : why);
+        fail("{} cannot serve {}: {}", who_serves(store, device), device.describe(),
+             why.empty() ? "it closed the device" : why);
     return state != "1";
 }
 
@@ -71,12 +75,11 @@ void wait_for_backends(xenstore::Client& store, const std::vector<Device>& devic
         store.watch(device.backend(), device.backend());
         while (!is_taken_up(store, device)) {
             if (Clock::now() >= deadline)
-                fail("no backend took up {} within {} s: is its daemon running?", device.describe(),
-                     std::chrono::seconds(patience).count());
+                fail_untaken(store, device);
             store.wait_for_event(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()) + 1ms);
         }
         store.unwatch(device.backend(), device.backend());
-        if (device.kind == "vif")
+        if (device.kind == "vif" && device.is_served_by_dom0())
             set_up_for_linux(store, device);
     }
 }

@@ -90,6 +90,9 @@ void write_domain_nodes(StoreView& store, DomId domain, const config::DomainConf
          {"device/suspend/event-channel", "control/shutdown", "control/feature-poweroff", "control/feature-reboot",
           "control/feature-suspend", "control/sysrq", "data", "drivers", "feature", "attr", "error"})
         make_for_guest(store, domain, name);
+    if (config.is_driver_domain)
+        for (const char* name : {"libxl", "device-model"}) // where Xen's xl devd and its QEMU take notes
+            make_for_guest(store, domain, name);
     store.write(base + "/control/platform-feature-multiprocessor-suspend", "1");
     store.write(base + "/control/platform-feature-xs_reset_watches", "1");
     store.write(libxl_path(domain) + "/type", "pv");

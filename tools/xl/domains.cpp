@@ -68,6 +68,22 @@ dom0::DomainInfo resolve_guest(Session& session, const std::string& name_or_id, 
     return info;
 }
 
+DomId resolve_backend(Session& session, const std::string& name_or_id, const std::string& what,
+                      std::optional<DomId> guest)
+{
+    if (name_or_id.empty())
+        return dom0_id;
+    const auto info = find_domain(session, name_or_id);
+    if (!info)
+        fail("{}: there is no domain '{}'; expected with backend= a driver domain, which runs 'xl devd'", what,
+             name_or_id);
+    if (info->flags & (abi::dominf_dying | abi::dominf_shutdown))
+        fail("{}: the domain '{}' that is to serve it has shut down", what, name_or_id);
+    if (guest == id_of(*info))
+        fail("{}: a domain cannot serve itself; 'backend={}' has to be another", what, name_or_id);
+    return id_of(*info);
+}
+
 std::string uuid_text(const abi::DomainHandle& handle)
 {
     std::string text;

@@ -21,6 +21,12 @@ dom0::DomainInfo resolve(Session& session, const std::string& name_or_id);
 /// The same, refusing dom0.
 dom0::DomainInfo resolve_guest(Session& session, const std::string& name_or_id, const char* what);
 
+/// The domain that is to serve a device of `guest`, which may not be made yet: dom0 if `name_or_id` is empty.
+/// `what` is the device, for an error.
+/// @throws Failure  it is none, has ended, or is the guest
+DomId resolve_backend(Session& session, const std::string& name_or_id, const std::string& what,
+                      std::optional<DomId> guest = std::nullopt);
+
 inline DomId id_of(const dom0::DomainInfo& info)
 {
     return DomId(info.domain);

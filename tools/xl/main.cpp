@@ -37,6 +37,7 @@ constexpr Group groups[] = {
     {commands::add_channel, " channel-list "},
     {commands::add_scheduling, " sched-credit sched-credit2 sched-rtds cpupool-list "},
     {commands::add_monitoring, " top metrics explain "},
+    {commands::add_devd, " devd "},
     {commands::add_unserved, ""},
 };
 

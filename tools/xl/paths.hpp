@@ -30,10 +30,15 @@ inline Permissions read_only_for(DomId guest)
 {
     return {{{dom0_id, xenstore::Access::none}, {guest, xenstore::Access::read}}};
 }
-/// The guest's, readable for the backend in dom0.
-inline Permissions owned_by(DomId guest)
+/// A frontend's: the guest's, readable for the domain of its backend.
+inline Permissions owned_by(DomId guest, DomId backend)
 {
-    return {{{guest, xenstore::Access::none}, {dom0_id, xenstore::Access::read}}};
+    return {{{guest, xenstore::Access::none}, {backend, xenstore::Access::read}}};
+}
+/// A backend's: its domain's, readable for the guest.
+inline Permissions served_by(DomId backend, DomId guest)
+{
+    return {{{backend, xenstore::Access::none}, {guest, xenstore::Access::read}}};
 }
 
 /// Removes a node and those above it that it leaves empty, up to but not including /local/domain/ID, /libxl or /vm.

@@ -68,4 +68,12 @@ u64 parse_kib(const std::string& text)
     return shift == 0 ? number >> 10 : number << (10 * (shift - 1));
 }
 
+std::string printable(std::string_view text)
+{
+    std::string clean(text);
+    std::ranges::replace_if(
+        clean, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
+    return clean;
+}
+
 }

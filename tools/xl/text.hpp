@@ -18,4 +18,7 @@ u64 parse_kib(const std::string& text);
 
 std::string_view name_of(abi::SchedulerId scheduler);
 
+/// What a guest has written, with '?' for each control character: it does not steer the terminal.
+std::string printable(std::string_view text);
+
 }

@@ -47,7 +47,7 @@ public:
         nodes[path] = value;
         changed.push_back(path);
     }
-    void remove(const std::string& folder)
+    void remove(const std::string& folder) override
     {
         std::erase_if(nodes, [&](const auto& node) {
             return node.first == folder || node.first.compare(0, folder.size() + 1, folder + "/") == 0;

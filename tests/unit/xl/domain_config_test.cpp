@@ -168,4 +168,28 @@ TEST(DomainConfig, ProcessorsAreOneListForAllOrOneEach)
     EXPECT_EQ(read(least + "cpus=2").cpus, std::vector<std::string>{"2"});
 }
 
+TEST(DomainConfig, InterfacesTakeFromXlConfWhatTheyDoNotSay)
+{
+    Defaults defaults;
+    defaults.vif_bridge = "xenbr7";
+    defaults.vif_backend = "driver";
+    defaults.vif_script = "vif-bridge";
+    VifSpec vif = parse_vif_spec("mac=00:16:3e:00:00:01");
+    apply_defaults(vif, defaults);
+    EXPECT_EQ(vif.bridge, "xenbr7");
+    EXPECT_EQ(vif.backend_domain, "driver");
+    EXPECT_EQ(vif.script, "vif-bridge");
+    vif = parse_vif_spec("bridge=xenbr1,backend=0");
+    apply_defaults(vif, defaults);
+    EXPECT_EQ(vif.bridge, "xenbr1");
+    EXPECT_EQ(vif.backend_domain, "0");
+    EXPECT_EQ(vif.gateway_device, "") << "which is for routed interfaces";
+}
+
+TEST(DomainConfig, DriverDomainIsCalledOne)
+{
+    EXPECT_FALSE(read(least).is_driver_domain);
+    EXPECT_TRUE(read(least + "driver_domain=1").is_driver_domain);
+}
+
 }

@@ -3,6 +3,7 @@
 #include "tools/xl/domain_nodes.hpp"
 #include "tools/xl/failure.hpp"
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fmt/format.h>
@@ -116,6 +117,15 @@ public:
         const std::filesystem::path file = directory_ / "disk.img";
         std::ofstream(file) << std::string(4096, 'd');
         return config::parse_disk_spec(file.string() + ",raw,xvda,w");
+    }
+
+    /// Does something with a connection of its own, beside the test.
+    std::thread aside(std::function<void(xenstore::Client&)> work)
+    {
+        return std::thread([work, path = (directory_ / "socket").string()] {
+            xenstore::Client own(path);
+            work(own);
+        });
     }
 
     /// Plays a backend: sets the state of `device` once `when` holds.
@@ -330,6 +340,113 @@ TEST_F(StoreTest, ChannelIsAConsoleWhoseEndInDom0TheGuestCannotName)
     EXPECT_EQ(store().read("/libxl/7/device/console/2/path"), "/run/other");
 }
 
+// Owners and readers are libxl's.
+TEST_F(StoreTest, DeviceOfADriverDomainIsThatDomainsAndTheGuestFindsItThere)
+{
+    constexpr DomId driver{3};
+    const config::DiskSpec disk = config::parse_disk_spec("/dev/vg/guest,raw,xvda,w,backend=driver");
+    const DiskTarget target = check_disk(store(), disk, driver);
+    store().transact([&](xenstore::StoreView& in) {
+        write_disk(in, guest, disk, target, Bootable::yes);
+        write_vif(in, guest, complete({}, 0), driver);
+    });
+    const std::string back = tree_text("/local/domain/3/backend/vbd/7/51712");
+    EXPECT_THAT(back, HasSubstr("/51712 = \"\" (n3,r7)"));
+    EXPECT_THAT(back, HasSubstr("/params = \"/dev/vg/guest\" (n3,r7)"));
+    EXPECT_THAT(back, HasSubstr("/script = \"/etc/xen/scripts/block\" (n3,r7)"));
+    EXPECT_THAT(back, HasSubstr("/state = \"1\" (n3,r7)"));
+    EXPECT_THAT(back, testing::Not(HasSubstr("physical-device"))) << "which only the driver domain can know";
+    const std::string front = tree_text("/local/domain/7/device");
+    EXPECT_THAT(front, HasSubstr("/vbd/51712 = \"\" (n7,r3)"));
+    EXPECT_THAT(front, HasSubstr("/vbd/51712/backend = \"/local/domain/3/backend/vbd/7/51712\" (n7,r3)"));
+    EXPECT_THAT(front, HasSubstr("/vbd/51712/backend-id = \"3\" (n7,r3)"));
+    EXPECT_THAT(front, HasSubstr("/vif/0/backend = \"/local/domain/3/backend/vif/7/0\" (n7,r3)"));
+    for (const Device& device : devices_of(store(), guest))
+        EXPECT_EQ(device.backend_domain, driver) << device.describe();
+    EXPECT_EQ(store().find("/local/domain/0/backend/vbd"), std::nullopt);
+}
+
+// What it is to dom0, such a path may not even exist.
+TEST_F(StoreTest, DiskOfADriverDomainIsComparedWithThatDomainsOthersByName)
+{
+    constexpr DomId driver{3};
+    const config::DiskSpec disk = config::parse_disk_spec("/dev/vg/guest,raw,xvda,w");
+    store().transact([&](xenstore::StoreView& in) { write_disk(in, guest, disk, {false, 0, driver}, Bootable::yes); });
+    EXPECT_THROW(check_disk(store(), disk, driver), Failure);
+    EXPECT_NO_THROW(check_disk(store(), disk, DomId(4))) << "which has another of that name";
+    config::DiskSpec second = disk;
+    second.vdev = "xvdb";
+    EXPECT_THROW(check_disks(store(), {disk, second}, {DomId(4), DomId(4)}), Failure);
+    EXPECT_NO_THROW(check_disks(store(), {disk, second}, {DomId(4), DomId(5)}));
+}
+
+TEST_F(StoreTest, WhatADriverDomainDoesNotTakeUpIsToldWithItsName)
+{
+    store().write("/local/domain/3/name", "storage");
+    const config::DiskSpec disk = config::parse_disk_spec("/dev/vg/guest,raw,xvda,w");
+    Device device;
+    store().transact([&](xenstore::StoreView& in) {
+        device = write_disk(in, guest, disk, {false, 0, DomId(3)}, Bootable::yes);
+    });
+    store().write(device.backend() + "/hotplug-error", "no\033[31m such device");
+    try {
+        wait_for_backends(store(), {device});
+        FAIL();
+    } catch (const Failure& failure) {
+        EXPECT_STREQ(failure.what(),
+                     "driver domain 3 (storage) cannot serve disk 51712 of domain 7: no?[31m such device");
+    }
+}
+
+// xl devd removes the folder, having undone what it did for the device.
+TEST_F(StoreTest, RemovalWaitsUntilADriverDomainHasRemovedTheBackend)
+{
+    Device device;
+    store().transact([&](xenstore::StoreView& in) {
+        device = write_disk(in, guest, config::parse_disk_spec("/dev/vg/guest,raw,xvda,w"), {false, 0, DomId(3)},
+                            Bootable::yes);
+    });
+    store().write(device.backend() + "/state", "4");
+    std::thread closes =
+        backend(device, "6", [=](xenstore::Client& client) { return client.find(device.backend() + "/state") == "5"; });
+    std::atomic<bool> removed = false;
+    std::thread removes = aside([&](xenstore::Client& client) {
+        while (client.find(device.backend() + "/state") != "6")
+            std::this_thread::sleep_for(5ms);
+        std::this_thread::sleep_for(200ms);
+        removed = true;
+        client.remove(device.backend());
+    });
+    remove_devices(store(), {device}, Removal::polite);
+    EXPECT_TRUE(removed);
+    closes.join();
+    removes.join();
+    EXPECT_EQ(store().find("/local/domain/3/backend"), std::nullopt) << "nor is an empty folder left above it";
+    EXPECT_TRUE(devices_of(store(), guest).empty());
+}
+
+TEST_F(StoreTest, GuestsOfADriverDomainThatEndsAreTold)
+{
+    Device device;
+    store().transact([&](xenstore::StoreView& in) {
+        device = write_disk(in, guest, config::parse_disk_spec("/dev/vg/guest,raw,xvda,w"), {false, 0, DomId(3)},
+                            Bootable::yes);
+    });
+    store().write(device.backend() + "/state", "4");
+    store().write(device.frontend() + "/state", "4");
+    std::thread listens = aside([&](xenstore::Client& client) {
+        while (client.find(device.backend() + "/state") != "5")
+            std::this_thread::sleep_for(5ms);
+        client.write(device.frontend() + "/state", "6");
+    });
+    const auto begin = std::chrono::steady_clock::now();
+    end_served_devices(store(), DomId(3));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s) << "one that listens is not waited for longer";
+    EXPECT_EQ(store().read(device.frontend() + "/state"), "6");
+    listens.join();
+    end_served_devices(store(), DomId(9)); // one that served nobody
+}
+
 TEST_F(StoreTest, MadeUpAddressesAreOfXensRangeAndNotMulticast)
 {
     const config::VifSpec vif = complete({}, 0);
@@ -438,11 +555,11 @@ TEST_F(StoreTest, GuestCannotHaveOneDiskTwiceIfItWritesToIt)
     config::DiskSpec first = disk_on_a_file();
     config::DiskSpec second = first;
     second.vdev = "xvdb";
-    EXPECT_THROW(check_disks(store(), {first, second}), Failure);
+    EXPECT_THROW(check_disks(store(), {first, second}, {dom0_id, dom0_id}), Failure);
     second.read_only = true;
-    EXPECT_THROW(check_disks(store(), {first, second}), Failure);
+    EXPECT_THROW(check_disks(store(), {first, second}, {dom0_id, dom0_id}), Failure);
     first.read_only = true;
-    EXPECT_EQ(check_disks(store(), {first, second}).size(), 2U);
+    EXPECT_EQ(check_disks(store(), {first, second}, {dom0_id, dom0_id}).size(), 2U);
 }
 
 TEST_F(StoreTest, InterfaceNamesAreThoseThatLinuxTakesAndHasFree)
@@ -478,7 +595,6 @@ TEST_F(StoreTest, DisksThatCannotBeServedAreRefusedByName)
     EXPECT_THAT(complaint(file + ",qcow2,xvda,w,backendtype=phy"), HasSubstr("not the format 'qcow2'"));
     EXPECT_EQ(complaint(file + ",qcow2,xvda,w"), "no complaint"); // its backend looks into the image
     EXPECT_THAT(complaint(file + ",raw,xvda,w,script=block-iscsi"), HasSubstr("block-iscsi"));
-    EXPECT_THAT(complaint(file + ",raw,xvda,w,backend=driver"), HasSubstr("outside of domain 0"));
     EXPECT_THAT(complaint(file + ",raw,xvda,w,backendtype=phy"), HasSubstr("is no block device"));
     EXPECT_EQ(complaint(file + ",raw,xvda,w,script=block"), "no complaint");
     std::ofstream(file, std::ios::trunc) << "short";

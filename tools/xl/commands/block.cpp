@@ -23,7 +23,8 @@ void attach(const std::string& name, const std::vector<std::string>& words)
     const config::DiskSpec disk = config::parse_disk_spec(joined(words));
     Session session;
     const DomId guest = id_of(resolve_guest(session, name, "attach a disk to"));
-    const DiskTarget target = check_disk(session.store, disk);
+    const DomId backend = resolve_backend(session, disk.backend_domain, fmt::format("disk '{}'", disk.vdev), guest);
+    const DiskTarget target = check_disk(session.store, disk, backend);
     for (const Device& device : devices_of(session.store, guest))
         if (device.kind == "vbd" && device.number == disk.number)
             fail("domain '{}' has a disk '{}' already", name, disk.vdev);
@@ -71,7 +72,7 @@ Row row_of(const Device& device, const FromGuest& found)
 {
     return {{"domid", u64{device.guest.value}},
             {"vdev", u64{device.number}},
-            {"backend_domid", u64{0}},
+            {"backend_domid", u64{device.backend_domain.value}},
             {"state", number_or_null(found.state)},
             {"event_channel", number_or_null(found.event_channel)},
             {"ring_ref", number_or_null(found.ring)},
@@ -80,8 +81,8 @@ Row row_of(const Device& device, const FromGuest& found)
 
 std::string line_of(const Device& device, const FromGuest& found)
 {
-    return fmt::format("{:<5} {:<3} {:<6} {:<5} {:<6} {:<8} {:<30}", device.number, 0, device.guest.value, found.state,
-                       found.event_channel, found.ring, device.backend());
+    return fmt::format("{:<5} {:<3} {:<6} {:<5} {:<6} {:<8} {:<30}", device.number, device.backend_domain.value,
+                       device.guest.value, found.state, found.event_channel, found.ring, device.backend());
 }
 
 void list(const std::vector<std::string>& names, bool as_json)

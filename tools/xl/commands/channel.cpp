@@ -51,7 +51,7 @@ Row row_of(const Device& device, const Found& found)
 {
     return {{"domid", u64{device.guest.value}},
             {"devid", index_of(device)},
-            {"backend_domid", u64{0}},
+            {"backend_domid", u64{device.backend_domain.value}},
             {"name", found.name},
             {"state", number_or_null(found.state)},
             {"event_channel", number_or_null(found.event_channel)},
@@ -63,8 +63,8 @@ Row row_of(const Device& device, const Found& found)
 
 std::string line_of(const Device& device, const Found& found)
 {
-    return fmt::format("{:<3} {:<2} {:<5} {:<6} {:<8} {:<10} {:<30} ", index_of(device), 0, found.state,
-                       found.event_channel, found.ring, found.connection, found.path);
+    return fmt::format("{:<3} {:<2} {:<5} {:<6} {:<8} {:<10} {:<30} ", index_of(device), device.backend_domain.value,
+                       found.state, found.event_channel, found.ring, found.connection, found.path);
 }
 
 void list(const std::vector<std::string>& names, bool as_json)

@@ -15,6 +15,7 @@ void add_signals(CLI::App& xl);   ///< sysrq, trigger
 void add_core(CLI::App& xl);      ///< dump-core
 void add_block(CLI::App& xl);     ///< block-attach, block-detach, block-list, cd-insert, cd-eject
 void add_network(CLI::App& xl);   ///< network-attach, network-detach, network-list
+void add_devd(CLI::App& xl);
 
 /// The flag --json: what is listed is for a program.
 inline void add_json_flag(CLI::App* command, bool& as_json)

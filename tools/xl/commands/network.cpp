@@ -1,8 +1,10 @@
 // network-attach, network-detach, network-list.
 #include "tools/xl/commands/commands.hpp"
 #include "tools/xl/commands/device_list.hpp"
+#include "tools/xl/config/domain_config.hpp"
 #include "tools/xl/device.hpp"
 #include "tools/xl/domains.hpp"
+#include "tools/xl/environment.hpp"
 #include "tools/xl/failure.hpp"
 #include "tools/xl/rows.hpp"
 
@@ -36,16 +38,18 @@ u32 free_devid(const std::vector<Device>& devices)
 void attach(const std::string& name, const std::vector<std::string>& words)
 {
     config::VifSpec vif = config::parse_vif_spec(fmt::format("{}", fmt::join(words, ",")));
+    config::apply_defaults(vif, xl_conf().defaults);
     Session session;
     const DomId guest = id_of(resolve_guest(session, name, "attach an interface to"));
-    check_vif(vif);
+    const DomId backend = resolve_backend(session, vif.backend_domain, "the interface", guest);
+    check_vif(vif, backend);
     const std::vector<Device> present = interfaces_of(session.store, guest);
     for (const Device& device : present)
         if (vif.devid == device.number)
             fail("domain '{}' has an interface {} already", name, device.number);
     vif = complete(vif, free_devid(present));
     std::vector<Device> devices;
-    session.store.transact([&](xenstore::StoreView& store) { devices = {write_vif(store, guest, vif)}; });
+    session.store.transact([&](xenstore::StoreView& store) { devices = {write_vif(store, guest, vif, backend)}; });
     try {
         wait_for_backends(session.store, devices);
     } catch (const std::exception&) {
@@ -93,7 +97,7 @@ Row row_of(const Device& device, const FromGuest& found)
 {
     return {{"domid", u64{device.guest.value}},
             {"devid", u64{device.number}},
-            {"backend_domid", u64{0}},
+            {"backend_domid", u64{device.backend_domain.value}},
             {"mac", found.mac},
             {"state", number_or_null(found.state)},
             {"event_channel", number_or_null(found.event_channel)},
@@ -104,8 +108,9 @@ Row row_of(const Device& device, const FromGuest& found)
 
 std::string line_of(const Device& device, const FromGuest& found)
 {
-    return fmt::format("{:<3} {:<2} {:<17} {:>5} {:>5} {:>6} {:>5}/{:<11} {:<30}", device.number, 0, found.mac,
-                       device.number, found.state, found.event_channel, found.tx_ring, found.rx_ring, device.backend());
+    return fmt::format("{:<3} {:<2} {:<17} {:>5} {:>5} {:>6} {:>5}/{:<11} {:<30}", device.number,
+                       device.backend_domain.value, found.mac, device.number, found.state, found.event_channel,
+                       found.tx_ring, found.rx_ring, device.backend());
 }
 
 void list(const std::vector<std::string>& names, bool as_json)

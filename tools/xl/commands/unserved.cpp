@@ -97,11 +97,6 @@ void add_unserved(CLI::App& xl)
                    {"-D", "preserve the domain id", false}},
                   {"domain", "host"},
                   nullptr});
-    add_form(xl, {"devd",
-                  "Daemon that listens for devices and launches backends",
-                  {{"-F", "stay in the foreground", false}, {"-p,--pidfile", "write the daemon's number here", true}},
-                  {},
-                  nullptr});
     for (const CommandEntry& entry : command_table())
         if (!entry.description.empty())
             add_bare(xl, entry);

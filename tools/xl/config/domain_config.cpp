@@ -283,21 +283,18 @@ std::vector<std::string> unserved_options(const Settings& settings)
     return refusals;
 }
 
-/// What xl.conf has for interfaces that do not say otherwise.
-static void apply_defaults(std::vector<VifSpec>& vifs, const Defaults& defaults)
+void apply_defaults(VifSpec& vif, const Defaults& defaults)
 {
     const std::pair<std::string VifSpec::*, const std::optional<std::string>&> fields[] = {
         {&VifSpec::bridge, defaults.vif_bridge},
         {&VifSpec::script, defaults.vif_script},
         {&VifSpec::backend_domain, defaults.vif_backend},
     };
-    for (VifSpec& vif : vifs) {
-        for (const auto& [field, value] : fields)
-            if ((vif.*field).empty() && value)
-                vif.*field = *value;
-        if (vif.gateway_device.empty() && dom0::is_routing_script(vif.script))
-            vif.gateway_device = defaults.vif_gateway_device.value_or("");
-    }
+    for (const auto& [field, value] : fields)
+        if ((vif.*field).empty() && value)
+            vif.*field = *value;
+    if (vif.gateway_device.empty() && dom0::is_routing_script(vif.script))
+        vif.gateway_device = defaults.vif_gateway_device.value_or("");
 }
 
 DomainConfig read_domain_config(const Settings& settings, const std::string& file, const Machine& machine,
@@ -318,11 +315,13 @@ DomainConfig read_domain_config(const Settings& settings, const std::string& fil
     read_actions(reader, config);
     config.disks = read_devices<DiskSpec>(reader, "disk", parse_disk_spec);
     config.vifs = read_devices<VifSpec>(reader, "vif", parse_vif_spec);
-    apply_defaults(config.vifs, defaults);
+    for (VifSpec& vif : config.vifs)
+        apply_defaults(vif, defaults);
     check_devices(reader, config);
     read_channels(reader, config);
     config.time_offset_seconds =
         reader.number("rtc_timeoffset", -(std::int64_t{1} << 40), std::int64_t{1} << 40).value_or(0);
+    config.is_driver_domain = reader.flag("driver_domain");
     if (reader.flag("localtime"))
         reader.refuse("localtime", "the option 'localtime' is not served yet; expected 0");
     if (!complaints.empty())

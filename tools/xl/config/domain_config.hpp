@@ -54,6 +54,7 @@ struct DomainConfig {
     std::optional<unsigned> max_grant_version;
     std::optional<unsigned> max_event_channels;
     std::int64_t time_offset_seconds = 0;
+    bool is_driver_domain = false;           ///< serves other guests' devices, perhaps by Xen's tools
     std::string source;                      ///< the text that says all this, empty if there is none
     std::shared_ptr<const Json> description; ///< all that the configuration says, as libxl's domain_config
 };
@@ -61,6 +62,9 @@ struct DomainConfig {
 /// Whether a domain can be called so without being mistaken for another, or for a path.
 bool is_domain_name(std::string_view name);
 inline constexpr const char* domain_name_rule = "at most 40 letters, digits and _-.+:@, not digits alone";
+
+/// Gives an interface what xl.conf has for those that do not say otherwise.
+void apply_defaults(VifSpec& vif, const Defaults& defaults);
 
 /// A sentence for each setting that read_domain_config refuses by its name alone.
 std::vector<std::string> unserved_options(const Settings& settings);

@@ -34,9 +34,10 @@ std::string error_of(Session& session, const Device& device)
     return {};
 }
 
+/// By xl's own record: a driver domain may write what it likes into its backends' folders.
 std::string what_it_is(Session& session, const Device& device)
 {
-    const auto node = [&](const char* name) { return session.store.find(device.backend() + "/" + name).value_or(""); };
+    const auto node = [&](const char* name) { return session.store.find(device.record() + "/" + name).value_or(""); };
     if (device.kind == "vbd")
         return fmt::format("disk {} ({})", node("dev").empty() ? std::to_string(device.number) : node("dev"),
                            node("params"));
@@ -53,7 +54,10 @@ DeviceAccount tell_of_device(Session& session, const Device& device)
 {
     const auto backend = state_at(session, device.backend());
     const auto frontend = state_at(session, device.frontend());
-    return {what_it_is(session, device), std::string(name_of(backend)), std::string(name_of(frontend)),
+    std::string what = what_it_is(session, device);
+    if (!device.is_served_by_dom0())
+        what += fmt::format(" of domain {}", device.backend_domain.value);
+    return {std::move(what), std::string(name_of(backend)), std::string(name_of(frontend)),
             meaning_of(backend, frontend, error_of(session, device))};
 }
 

@@ -1,6 +1,8 @@
 // See keys.hpp. Escape sequences are those of ECMA-48, which all terminals of today speak.
 #include "tools/xl/monitoring/keys.hpp"
 
+#include "tools/xl/text.hpp"
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -111,15 +113,6 @@ std::string_view escape_of(Style style)
         return "\033[0;1m";
     }
     return {};
-}
-
-/// A guest may choose its name: no control character of it reaches the terminal.
-std::string printable(std::string_view text)
-{
-    std::string clean(text);
-    std::ranges::replace_if(
-        clean, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
-    return clean;
 }
 
 std::string drawn(const Line& line, unsigned columns)

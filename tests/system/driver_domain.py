@@ -1,0 +1,255 @@
+"""A driver domain: a guest that runs xl devd serves another guest's disk and interface, and nothing is left of either.
+
+The driver domain's own disk and interface are dom0's, so that what the served guest writes and sends goes through both: its disk is
+the driver domain's /dev/xvda, its interface joins a bridge there, of which the driver domain's own is a port.
+"""
+
+from pathlib import Path
+
+from tests.collect import dom0_state
+from tests.collect.outcome import check
+from tests.collect.script import run_script
+from tests.collect.squares import OUR_TOOLS, SQUARES
+from tests.collect.system import system_test
+from tools.run.machine import Machine
+
+DRIVER_DOMAIN = Path("build/domu/driver-domain.img")
+
+# Fetched over the interface that the driver domain serves. Says on the console what comes and goes, and once a disk gives errors.
+GUEST = """\
+until_so() {
+    tries=0
+    until "$@"; do
+        tries=$((tries + 1))
+        [ $tries -lt 600 ] || { echo "GAVE-UP waiting for $*"; exit 1; }
+        sleep 0.2
+    done
+}
+reads() { # whether the disk gives a block that is in no cache
+    echo 3 > /proc/sys/vm/drop_caches
+    block=$(((block + 1) % 2048))
+    dd if=/dev/xvda of=/dev/null bs=4096 count=1 skip=$block 2> /dev/null
+}
+watch() {
+    for round in 1 2; do
+        until_so [ -b /dev/xvdb ]
+        echo "XVDB-$round $(sha256sum < /dev/xvdb | cut -d' ' -f1)"
+        until_so [ ! -e /dev/xvdb ]
+        echo "XVDB-$round-GONE"
+    done
+    until_so [ -d /sys/class/net/eth1 ]
+    ip address add 10.9.7.2/24 dev eth1
+    ip link set eth1 up
+    until_so ping -c 1 -W 2 10.9.7.1
+    echo ETH1-ANSWERED
+    until_so [ ! -d /sys/class/net/eth1 ]
+    echo ETH1-GONE
+}
+read_on() {
+    block=0
+    while reads; do sleep 0.1; done
+    echo DISK-ERROR
+}
+watch > /dev/console 2>&1 &
+read_on > /dev/console 2>&1 &
+"""
+
+DOM0 = dom0_state.AS_BEFORE + dom0_state.SMALL_GUEST + """\
+refused() { # WORDS COMMAND...: it fails, and says that
+    words=$1
+    shift
+    if "$@" > /run/said 2>&1; then expect "the end of $*" "a failure" "success"; fi
+    grep -q -- "$words" /run/said || expect "what $* says" "$words" "$(cat /run/said)"
+}
+in_driver() { # COMMAND: typed into its shell
+    (echo "$1"; sleep 2) | timeout 5 xl console driver > /run/typed 2>&1 || true
+}
+served_by() { # LIST-COMMAND: the domain in its second column
+    xl "$1" served | awk 'NR == 2 { print $2 }'
+}
+ready_times() { # NUMBER: of guests that were called so
+    [ "$(console_of served | grep -c '^XYLEM-GUEST-READY$')" -ge "$1" ]
+}
+has_another_id() { # THAN
+    xl domid served > /run/domid 2> /dev/null && [ "$(cat /run/domid)" != "$1" ]
+}
+attach_and_detach() { # ROUND
+    xl block-attach served format=raw,vdev=xvdb,access=r,backend=driver,target=/srv/www/demo.bin
+    wait_until 60 guest_says served "XVDB-$1 $(sha256sum < /srv/www/demo.bin | cut -d' ' -f1)"
+    xl block-detach served xvdb
+    wait_until 60 guest_says served "XVDB-$1-GONE"
+}
+
+cat > /run/driver.cfg <<END
+name = "driver"
+kernel = "/boot/domu/vmlinuz"
+ramdisk = "/rig/driver-domain.img"
+extra = "console=hvc0 xylem.card=eth0"
+memory = 192
+driver_domain = 1
+disk = ["/var/lib/xen/images/demo.img,raw,xvda,w"]
+vif = ["mac=00:16:3e:00:00:05,bridge=xenbr0"]
+END
+cat > /run/served.cfg <<END
+name = "served"
+kernel = "/boot/domu/vmlinuz"
+ramdisk = "/boot/domu/initrd.img"
+extra = "console=hvc0 mode=idle script=served.sh"
+memory = 128
+disk = ["format=raw,vdev=xvda,access=w,backend=driver,target=/dev/xvda"]
+vif = ["mac=00:16:3e:00:00:01,bridge=xenbr0,backend=driver"]
+END
+small_guest small | sed 's/^disk.*/disk = ["format=raw,vdev=xvda,access=r,backend=driver,target=\\/srv\\/www\\/demo.bin"]/
+    s/^vif.*/vif = ["mac=00:16:3e:00:00:55,backend=driver"]/' > /run/small.cfg
+for name in driver served small; do # logs that stay
+    echo begun > /var/log/xen/xl-$name.log
+done
+/rig/dom0-state > /run/state.before
+
+step refuse what no driver domain serves
+refused "domain 0, whose supervisor" xl devd -F
+refused "no domain .driver." xl create /run/served.cfg
+xl create -q -p /run/driver.cfg
+driver=$(xl domid driver)
+/rig/dom0-state > /run/state.paused
+refused "driver domain $driver (driver) did not take up disk .* does it run .xl devd" xl create -q /run/small.cfg
+as_before /run/state.paused "a guest whose driver domain runs no devd"
+
+step start the driver domain
+xl unpause driver
+wait_until 120 guest_says driver XYLEM-DRIVER-READY || { console_of driver | tail -n 40; exit 1; }
+
+step serve small guests
+for n in 1 2 3; do
+    xl create -q /run/small.cfg
+    sleep 2
+    xl destroy small
+    [ $n != 1 ] || { sleep 2; /rig/dom0-state > /run/state.driver; }
+    as_before /run/state.driver "small guest $n"
+done
+
+step serve a guest
+xl create -q /run/served.cfg
+served=$(xl domid served)
+wait_until 180 ready_times 1 || { console_of served | tail -n 40; console_of driver | tail -n 40; exit 1; }
+console_of served | grep "network: fetched demo.bin, SHA-256 $(sha256sum < /srv/www/demo.bin | cut -d' ' -f1)"
+xl block-list served
+xl network-list served
+expect "whose its disk is" $driver "$(served_by block-list)"
+expect "whose its interface is" $driver "$(served_by network-list)"
+xl block-list --json served | grep -q '"backend_domid": '$driver
+expect "what dom0 serves of it" "" "$(xenstore-ls /local/domain/0/backend/vbd | grep "^$served" || true)"
+[ ! -e /sys/class/net/vif$served.0 ]
+xl explain served | grep "of domain $driver"
+
+step attach and detach
+attach_and_detach 1
+refused "driver domain $driver (driver) cannot serve disk 51744 of domain $served: .*/nothing" \\
+    xl block-attach served format=raw,vdev=xvdc,access=r,backend=driver,target=/nothing
+refused "cannot serve interface 1 of domain $served: .*no bridge nobr0" \\
+    xl network-attach served backend=driver,bridge=nobr0
+refused "a domain cannot serve itself" xl network-attach served backend=served
+xenstore-ls -f /local/domain/$driver/backend | grep -c /51744/ || true
+expect "disks" 1 "$(xl block-list served | awk 'NR > 1' | wc -l)"
+expect "interfaces" 1 "$(xl network-list served | awk 'NR > 1' | wc -l)"
+
+step kill devd and the backends in the driver domain
+in_driver 'kill -9 $(pidof xylem-blkback xylem-netback); sleep 1; kill -9 $(pidof xl)'
+sleep 3
+attach_and_detach 2
+ip address add 10.9.7.1/24 dev xenbr0
+xl network-attach served mac=00:16:3e:00:00:02 backend=driver
+wait_until 60 guest_says served ETH1-ANSWERED
+expect "what dom0 sees of its address" 1 "$(ip neigh | grep -c '10.9.7.2 .*00:16:3e:00:00:02')"
+xl network-detach served 1
+wait_until 60 guest_says served ETH1-GONE
+ip address del 10.9.7.1/24 dev xenbr0
+ip neigh flush dev xenbr0 || true
+
+step destroy the guest
+[ -z "$(console_of served | grep -E 'DISK-ERROR|GAVE-UP' || true)" ]
+xl destroy served
+as_before /run/state.driver "the served guest"
+mount -t ext4 -o loop,ro,noload /var/lib/xen/images/demo.img /mnt
+expect "what it wrote" "written by the guest" "$(cat /mnt/guest.txt)"
+umount /mnt
+
+step reboot a guest
+xl create -q /run/served.cfg
+wait_until 180 ready_times 2
+first=$(xl domid served)
+xl reboot served
+wait_until 60 has_another_id $first
+wait_until 180 ready_times 3
+expect "whose its disk is" $driver "$(served_by block-list)"
+
+step destroy the driver domain under a guest
+xl destroy driver
+wait_until 20 gone driver
+wait_until 60 guest_says served DISK-ERROR || { console_of served | tail -n 40; exit 1; }
+xl list
+xl block-list served
+expect "domains" "Domain-0 served" "$(xl list | awk 'NR > 1 { print $1 }' | tr '\\n' ' ' | sed 's/ $//')"
+xl destroy served
+as_before /run/state.before "the driver domain and its guest"
+AUDIT
+echo DRIVER-DOMAIN-PASSED
+"""
+
+# Debian's xl in dom0, which waits for what libxl's own devd would do.
+SEEN_BY_GUEST = """\
+[ "$(sha256sum < /dev/xvdb | cut -d' ' -f1)" = "$(wget -q -O - http://10.9.0.1/demo.bin | sha256sum | cut -d' ' -f1)" ]
+"""
+
+UNDER_DEBIANS_XL = """\
+cat > /run/driver.cfg <<END
+name = "driver"
+kernel = "/boot/domu/vmlinuz"
+ramdisk = "/rig/driver-domain.img"
+extra = "console=hvc0 xylem.card=eth0"
+memory = 192
+driver_domain = 1
+vif = ["mac=00:16:3e:00:00:05,bridge=xenbr0"]
+END
+cat > /run/served.cfg <<END
+name = "served"
+kernel = "/boot/domu/vmlinuz"
+ramdisk = "/boot/domu/initrd.img"
+extra = "console=hvc0 mode=idle script=seen.sh"
+memory = 128
+disk = ["format=raw,vdev=xvdb,access=r,backend=driver,target=/srv/www/demo.bin"]
+vif = ["mac=00:16:3e:00:00:01,bridge=xenbr0,backend=driver"]
+END
+step start the driver domain
+xl create /run/driver.cfg
+driver=$(xl domid driver)
+wait_until 120 guest_says driver XYLEM-DRIVER-READY || { console_of driver | tail -n 40; exit 1; }
+step serve a guest
+xl create /run/served.cfg
+wait_until 180 guest_says served XYLEM-GUEST-READY || { console_of served | tail -n 40; exit 1; }
+step detach, attach and destroy
+xl block-detach served xvdb
+expect "disks" 1 "$(xl block-list served | wc -l)"
+xl block-attach served format=raw,vdev=xvdb,access=r,backend=driver,target=/srv/www/demo.bin
+expect "disks" 2 "$(xl block-list served | wc -l)"
+xl destroy served
+expect "what is left of its devices" "" "$(xenstore-ls -f /local/domain/$driver/backend | grep state || true)"
+xl destroy driver
+expect "domains" 1 "$(xl list | awk 'NR > 1' | wc -l)"
+echo DRIVER-DOMAIN-PASSED
+"""
+
+
+@system_test(seconds=120, variants={name: square for name, square in SQUARES.items() if square[1] == "debian"}, always=False)
+def under_debians_xl(run, hypervisor, tools):
+    files = {"srv/www/seen.sh": SEEN_BY_GUEST, "rig/driver-domain.img": DRIVER_DOMAIN.read_bytes()}
+    lines = run_script(run, Machine(hypervisor=hypervisor, tools=tools), UNDER_DEBIANS_XL, 600, files=files)
+    check("DRIVER-DOMAIN-PASSED" in lines, "the script in dom0 came to no verdict")
+
+
+@system_test(seconds=200, variants=OUR_TOOLS, always=False)
+def serves_disks_and_interfaces(run, hypervisor, tools):
+    script = DOM0.replace("AUDIT", dom0_state.AUDIT[hypervisor])
+    files = {"srv/www/served.sh": GUEST, "rig/driver-domain.img": DRIVER_DOMAIN.read_bytes(), **dom0_state.files("idle.elf")}
+    lines = run_script(run, Machine(hypervisor=hypervisor, tools=tools), script, 900, files=files)
+    check("DRIVER-DOMAIN-PASSED" in lines, "the script in dom0 came to no verdict")
