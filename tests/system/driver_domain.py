@@ -190,6 +190,8 @@ wait_until 60 guest_says served DISK-ERROR || { console_of served | tail -n 40; 
 xl list
 xl block-list served
 expect "domains" "Domain-0 served" "$(xl list | awk 'NR > 1 { print $1 }' | tr '\\n' ' ' | sed 's/ $//')"
+xl block-detach served xvda
+expect "disks" 0 "$(xl block-list served | awk 'NR > 1' | wc -l)"
 xl destroy served
 as_before /run/state.before "the driver domain and its guest"
 AUDIT

@@ -73,8 +73,8 @@ enum class Removal {
 /// @throws Failure  politely asked, a guest did not let go
 void remove_devices(xenstore::Client& store, const std::vector<Device>& devices, Removal removal);
 
-/// Tells the guests of a driver domain that their devices end, while it still runs and answers what they have asked for:
-/// they see errors then, where they would wait for ever. Those that do not listen are waited for a moment.
+/// Tells the guests of a driver domain that their devices end, while it still runs and answers what they have asked
+/// for: they see errors then, where they would wait for ever. Those that do not listen are waited for a moment.
 void end_served_devices(xenstore::Client& store, DomId backend_domain);
 
 }
