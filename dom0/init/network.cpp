@@ -57,6 +57,20 @@ public:
         ask(SIOCSIFNETMASK, &request, address.c_str());
     }
 
+    /// Gives the bridge the address of `interface`, which may be itself, for good. Else it would take the lowest of its
+    /// ports': that of all backends' ends of guests' wires, which the bridge of a driver domain has, too, and would
+    /// take what is meant for us.
+    void settle_address(const std::string& bridge, const std::string& interface)
+    {
+        ifreq request = named(interface);
+        if (!ask(SIOCGIFHWADDR, &request, interface.c_str()))
+            return;
+        const sockaddr address = request.ifr_hwaddr;
+        request = named(bridge);
+        request.ifr_hwaddr = address;
+        ask(SIOCSIFHWADDR, &request, bridge.c_str());
+    }
+
     static ifreq named(const std::string& interface)
     {
         ifreq request{};
@@ -109,6 +123,7 @@ void bring_up_bridge(const Bridge& bridge)
     stack.up("lo");
     if (!stack.ask(SIOCBRADDBR, bridge.name.c_str(), "no bridge can be made"))
         return;
+    stack.settle_address(bridge.name, bridge.name);
     stack.set_address(bridge.name, bridge.address);
     stack.up(bridge.name);
 }
@@ -124,6 +139,7 @@ void bring_up_card(const Bridge& bridge, const std::string& card, const std::str
         return;
     }
     stack.ask(SIOCBRADDIF, &port, card.c_str());
+    stack.settle_address(bridge.name, card);
     stack.up(card);
     if (!address.empty())
         stack.set_address(bridge.name + ":0", address);

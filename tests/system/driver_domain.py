@@ -120,11 +120,11 @@ xl unpause driver
 wait_until 120 guest_says driver XYLEM-DRIVER-READY || { console_of driver | tail -n 40; exit 1; }
 
 step serve small guests
-for n in 1 2 3 4 5 6 7 8; do # what the hypervisor keeps for the driver domain grows with the first
+for n in 1 2 3 4 5; do # what the hypervisor keeps for the driver domain grows with the first
     xl create -q /run/small.cfg
     sleep 1
     xl destroy small
-    if [ $n -le 4 ]; then
+    if [ $n -le 2 ]; then
         sleep 1
         /rig/dom0-state > /run/state.driver
     else
