@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.collect import dom0_state
 from tests.collect.outcome import check
 from tests.collect.script import run_script
-from tests.collect.squares import OUR_TOOLS, SQUARES
+from tests.collect.squares import OUR_TOOLS
 from tests.collect.system import system_test
 from tools.run.machine import Machine
 
@@ -202,57 +202,6 @@ as_before /run/state.before "the driver domain and its guest"
 AUDIT
 echo DRIVER-DOMAIN-PASSED
 """
-
-# Debian's xl in dom0, which waits for what libxl's own devd would do.
-SEEN_BY_GUEST = """\
-[ "$(sha256sum < /dev/xvdb | cut -d' ' -f1)" = "$(wget -q -O - http://10.9.0.1/demo.bin | sha256sum | cut -d' ' -f1)" ]
-"""
-
-UNDER_DEBIANS_XL = """\
-cat > /run/driver.cfg <<END
-name = "driver"
-kernel = "/boot/domu/vmlinuz"
-ramdisk = "/rig/driver-domain.img"
-extra = "console=hvc0 xylem.card=eth0"
-memory = 192
-driver_domain = 1
-vif = ["mac=00:16:3e:00:00:05,bridge=xenbr0"]
-END
-cat > /run/served.cfg <<END
-name = "served"
-kernel = "/boot/domu/vmlinuz"
-ramdisk = "/boot/domu/initrd.img"
-extra = "console=hvc0 mode=idle script=seen.sh"
-memory = 128
-disk = ["format=raw,vdev=xvdb,access=r,backend=driver,target=/srv/www/demo.bin"]
-vif = ["mac=00:16:3e:00:00:01,bridge=xenbr0,backend=driver"]
-END
-step start the driver domain
-xl create /run/driver.cfg
-driver=$(xl domid driver)
-wait_until 120 guest_says driver XYLEM-DRIVER-READY || { console_of driver | tail -n 40; exit 1; }
-step serve a guest
-xl create /run/served.cfg
-wait_until 180 guest_says served XYLEM-GUEST-READY || { console_of served | tail -n 40; exit 1; }
-step detach, attach and destroy
-xl block-detach served xvdb
-expect "disks" 1 "$(xl block-list served | wc -l)"
-xl block-attach served format=raw,vdev=xvdb,access=r,backend=driver,target=/srv/www/demo.bin
-expect "disks" 2 "$(xl block-list served | wc -l)"
-xl destroy served
-expect "what is left of its devices" "" "$(xenstore-ls -f /local/domain/$driver/backend | grep state || true)"
-xl destroy driver
-expect "domains" 1 "$(xl list | awk 'NR > 1' | wc -l)"
-echo DRIVER-DOMAIN-PASSED
-"""
-
-
-@system_test(seconds=120, variants={name: square for name, square in SQUARES.items() if square[1] == "debian"}, always=False)
-def under_debians_xl(run, hypervisor, tools):
-    files = {"srv/www/seen.sh": SEEN_BY_GUEST, "rig/driver-domain.img": DRIVER_DOMAIN.read_bytes()}
-    lines = run_script(run, Machine(hypervisor=hypervisor, tools=tools), UNDER_DEBIANS_XL, 600, files=files)
-    check("DRIVER-DOMAIN-PASSED" in lines, "the script in dom0 came to no verdict")
-
 
 @system_test(seconds=200, variants=OUR_TOOLS, always=False)
 def serves_disks_and_interfaces(run, hypervisor, tools):
