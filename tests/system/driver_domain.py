@@ -207,5 +207,6 @@ echo DRIVER-DOMAIN-PASSED
 def serves_disks_and_interfaces(run, hypervisor, tools):
     script = DOM0.replace("AUDIT", dom0_state.AUDIT[hypervisor])
     files = {"srv/www/served.sh": GUEST, "rig/driver-domain.img": DRIVER_DOMAIN.read_bytes(), **dom0_state.files("idle.elf")}
-    lines = run_script(run, Machine(hypervisor=hypervisor, tools=tools), script, 900, files=files)
+    machine = Machine(hypervisor=hypervisor, tools=tools)
+    lines = run_script(run, machine, script, 900, files=files, ready_seconds=300)
     check("DRIVER-DOMAIN-PASSED" in lines, "the script in dom0 came to no verdict")
