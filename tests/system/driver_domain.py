@@ -203,6 +203,7 @@ AUDIT
 echo DRIVER-DOMAIN-PASSED
 """
 
+
 @system_test(seconds=200, variants=OUR_TOOLS, always=False)
 def serves_disks_and_interfaces(run, hypervisor, tools):
     script = DOM0.replace("AUDIT", dom0_state.AUDIT[hypervisor])
