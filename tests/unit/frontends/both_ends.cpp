@@ -37,6 +37,15 @@ public:
             map_.put(name_in_map(folder) + "/" + name, value);
         return true;
     }
+    void remove(const std::string& folder) override
+    {
+        std::vector<std::string> gone;
+        for (const auto& [node, value] : map_.nodes)
+            if (node == name_in_map(folder) || node.starts_with(name_in_map(folder) + "/"))
+                gone.push_back(node);
+        for (const std::string& node : gone)
+            map_.remove(node.c_str()).take();
+    }
     void watch(const std::string& path, Handler on_change) override
     {
         watches_.push_back({path, std::move(on_change)});
