@@ -74,7 +74,7 @@ enum class Removal {
 void remove_devices(xenstore::Client& store, const std::vector<Device>& devices, Removal removal);
 
 /// Tells the guests of a driver domain that their devices end, while it still runs and answers what they have asked
-/// for: they see errors then, where they would wait for ever. Those that do not listen are waited for a moment.
+/// for: they close their ends, where they would wait for answers. Those that do not listen are waited for a moment.
 void end_served_devices(xenstore::Client& store, DomId backend_domain);
 
 }
