@@ -192,7 +192,7 @@ xl create -q /run/served.cfg
 wait_until 180 ready_times 2
 first=$(xl domid served)
 xl reboot served
-wait_until 60 has_another_id $first
+wait_until 60 has_another_id $first || { cat /var/log/xen/xl-served.log; xl list; false; }
 wait_until 180 ready_times 3
 expect "whose its disk is" $driver "$(served_by block-list)"
 
