@@ -27,23 +27,10 @@ void Service::announce() const
     log("ready");
 }
 
-static dom0::Fd take_signals()
-{
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int number : {SIGTERM, SIGINT, SIGHUP})
-        sigaddset(&set, number);
-    sigprocmask(SIG_BLOCK, &set, nullptr);
-    signal(SIGPIPE, SIG_IGN);
-    dom0::Fd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (!fd)
-        dom0::throw_errno("cannot receive signals");
-    return fd;
-}
-
 void Service::run(EventLoop& loop, std::function<void(EventLoop::Handler done)> begin_end, EventLoop::Handler on_hangup)
 {
-    const dom0::Fd signals = take_signals();
+    const dom0::Fd signals = dom0::take_signals({SIGTERM, SIGINT, SIGHUP});
+    signal(SIGPIPE, SIG_IGN);
     bool ending = false;
     const auto on_signal = [&] {
         signalfd_siginfo info;

@@ -2,8 +2,10 @@
 #include "dom0/lib/fd.hpp"
 
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/signalfd.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -18,6 +20,19 @@ Fd::~Fd()
 void throw_errno(const std::string& what)
 {
     throw std::system_error(errno, std::generic_category(), what);
+}
+
+Fd take_signals(std::initializer_list<int> signals)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : signals)
+        sigaddset(&set, signal);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    Fd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!fd)
+        throw_errno("cannot receive signals");
+    return fd;
 }
 
 Fd open_device(const char* path, int flags)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <utility>
@@ -39,6 +40,10 @@ Fd open_device(const char* path, int flags);
 /// Writes all of `data`; where the descriptor does not block, waits until it takes more.
 /// @return false  the rest cannot be written, for the reason in errno
 bool write_all(int fd, std::span<const std::byte> data);
+
+/// From now on the process reads these signals from the descriptor, which does not block, instead of being interrupted.
+/// @throws std::system_error
+Fd take_signals(std::initializer_list<int> signals);
 
 /// @throws std::system_error  with errno and `what`
 [[noreturn]] void throw_errno(const std::string& what);

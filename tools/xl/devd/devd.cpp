@@ -60,19 +60,6 @@ DomId own_domain(backends::Store& store)
     return domain;
 }
 
-dom0::Fd take_signals()
-{
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int number : {SIGTERM, SIGINT, SIGCHLD})
-        sigaddset(&set, number);
-    sigprocmask(SIG_BLOCK, &set, nullptr);
-    dom0::Fd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (!fd)
-        dom0::throw_errno("cannot receive signals");
-    return fd;
-}
-
 class PidFile {
 public:
     explicit PidFile(std::string path) : path_(std::move(path))
@@ -99,7 +86,7 @@ void serve(const std::string& pid_path, const std::function<void()>& on_ready)
     backends::EventLoop loop;
     backends::XenStore store(loop);
     const DomId self = own_domain(store);
-    const dom0::Fd signals = take_signals();
+    const dom0::Fd signals = dom0::take_signals({SIGTERM, SIGINT, SIGCHLD});
     const PidFile pid_file(pid_path);
     BackendPrograms programs(loop, own_folder());
     const auto provide = [&](const std::string& kind) {

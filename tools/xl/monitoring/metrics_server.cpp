@@ -203,24 +203,10 @@ dom0::Fd listen_at(const ListenPlace& place, u16& port)
     return fd;
 }
 
-/// Those by which a service is told to end; held back as long as the process lives.
-dom0::Fd take_end_signals()
-{
-    sigset_t set;
-    sigemptyset(&set);
-    for (int signal : {SIGINT, SIGTERM, SIGHUP})
-        sigaddset(&set, signal);
-    sigprocmask(SIG_BLOCK, &set, nullptr);
-    dom0::Fd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (!fd)
-        dom0::throw_errno("cannot receive signals");
-    return fd;
-}
-
 class Server {
 public:
     Server(dom0::Fd listener, const std::function<std::string()>& collect)
-        : listener_(std::move(listener)), signals_(take_end_signals()), page_(collect)
+        : listener_(std::move(listener)), signals_(dom0::take_signals({SIGINT, SIGTERM, SIGHUP})), page_(collect)
     {
     }
 
