@@ -8,6 +8,7 @@ them, so that a boot may choose (services.py); Debian's are what it brings up un
 import argparse
 import gzip
 import hashlib
+import os
 import subprocess
 from pathlib import Path
 
@@ -54,11 +55,15 @@ def add_settings(archive):
 
 
 def stripped(program):
-    """The program without its symbols, which are some ten times its size and of no use in dom0."""
+    """The program without its symbols, which are some ten times its size and of no use in dom0.
+
+    Another image may be built of the same programs at the same time: a file appears whole.
+    """
     out = program.parents[1] / "stripped" / program.name
     out.parent.mkdir(exist_ok=True)
-    subprocess.run(["strip", "-o", out, program], check=True)
-    return out
+    own = out.with_name(f"{out.name}.{os.getpid()}")
+    subprocess.run(["strip", "-o", own, program], check=True)
+    return own.replace(out)
 
 
 def add_xylem(archive, programs, folder):

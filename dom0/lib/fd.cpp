@@ -5,6 +5,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <system_error>
 #include <unistd.h>
@@ -33,6 +34,16 @@ Fd take_signals(std::initializer_list<int> signals)
     if (!fd)
         throw_errno("cannot receive signals");
     return fd;
+}
+
+void fill_randomly(std::span<std::byte> bytes)
+{
+    while (!bytes.empty()) {
+        const ssize_t got = getrandom(bytes.data(), bytes.size(), GRND_INSECURE);
+        if (got < 0 && errno != EINTR)
+            throw_errno("cannot get random bytes");
+        bytes = bytes.subspan(got < 0 ? 0 : static_cast<std::size_t>(got));
+    }
 }
 
 Fd open_device(const char* path, int flags)

@@ -45,6 +45,10 @@ bool write_all(int fd, std::span<const std::byte> data);
 /// @throws std::system_error
 Fd take_signals(std::initializer_list<int> signals);
 
+/// Fills `bytes` from the kernel's generator, for what must be unique and no secret: never waits for entropy, of which
+/// a young dom0 has none. @throws std::system_error
+void fill_randomly(std::span<std::byte> bytes);
+
 /// @throws std::system_error  with errno and `what`
 [[noreturn]] void throw_errno(const std::string& what);
 

@@ -2,12 +2,16 @@
 
 #include <stddef.h>
 
+static constexpr size_t word_bytes = sizeof(size_t);
+
 extern "C" {
 
 void* memcpy(void* to, const void* from, size_t bytes)
 {
     void* result = to;
-    asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes)::"memory");
+    size_t words = bytes / word_bytes, rest = bytes % word_bytes;
+    asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words)::"memory");
+    asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(rest)::"memory");
     return result;
 }
 
@@ -25,7 +29,11 @@ void* memmove(void* to, const void* from, size_t bytes)
 void* memset(void* to, int value, size_t bytes)
 {
     void* result = to;
-    asm volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(value) : "memory");
+    const size_t every_byte = ~size_t{0} / 0xFF;
+    const size_t pattern = static_cast<unsigned char>(value) * every_byte;
+    size_t words = bytes / word_bytes, rest = bytes % word_bytes;
+    asm volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
+    asm volatile("rep stosb" : "+D"(to), "+c"(rest) : "a"(pattern) : "memory");
     return result;
 }
 

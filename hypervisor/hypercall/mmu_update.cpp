@@ -1,5 +1,8 @@
 // mmu_update: a list of writes to page-table entries, by machine address, and to the M2P.
 // (xen/include/public/xen.h, HYPERVISOR_mmu_update; docs/pv-abi.md 3.6)
+//
+// Linux sends nearly all of its thousands of updates a process one by one, for its own tables and frames, and asks for
+// no count: such a call needs nobody to be named, no list and no progress, and goes the short way (update_one).
 
 #include "hypervisor/domain/lifecycle.hpp"
 #include "hypervisor/hypercall/hypercall.hpp"
@@ -47,16 +50,27 @@ Result<void> update_machphys(Domain& self, const Named& named, const abi::MmuUpd
     return {};
 }
 
-Result<void> update(Domain& self, const Named& named, const abi::MmuUpdate& request, mm::FlushNeeded& flush)
+constexpr abi::MmuUpdateCmd command_of(const abi::MmuUpdate& request)
+{
+    return static_cast<abi::MmuUpdateCmd>(request.ptr & abi::mmu_update_cmd_mask);
+}
+
+inline Result<void> update_table(const mm::Parties& parties, const abi::MmuUpdate& request,
+                                 mm::AccessedDirty accessed_dirty, mm::FlushNeeded& flush)
 {
     const MachineAddress entry(request.ptr & ~abi::mmu_update_cmd_mask);
+    return mm::update_entry(parties, entry, request.val, accessed_dirty, flush);
+}
+
+Result<void> update(Domain& self, const Named& named, const abi::MmuUpdate& request, mm::FlushNeeded& flush)
+{
     const mm::Parties parties{.tables = named.tables->memory, .data = *named.data.owner, .caller = self.memory};
-    switch (static_cast<abi::MmuUpdateCmd>(request.ptr & abi::mmu_update_cmd_mask)) {
+    switch (command_of(request)) {
     case abi::MmuUpdateCmd::normal_pt_update:
     case abi::MmuUpdateCmd::pt_update_no_translate:
-        return mm::update_entry(parties, entry, request.val, mm::AccessedDirty::replace, flush);
+        return update_table(parties, request, mm::AccessedDirty::replace, flush);
     case abi::MmuUpdateCmd::pt_update_preserve_ad:
-        return mm::update_entry(parties, entry, request.val, mm::AccessedDirty::preserve, flush);
+        return update_table(parties, request, mm::AccessedDirty::preserve, flush);
     case abi::MmuUpdateCmd::machphys_update:
         return update_machphys(self, named, request);
     }
@@ -76,11 +90,14 @@ Result<void> update_list(Domain& self, const Named& named, GuestIn<abi::MmuUpdat
     return {};
 }
 
+void flush_if_needed(const Domain& tables, mm::FlushNeeded flush)
+{
+    if (flush == mm::FlushNeeded::all_of_owner) [[unlikely]]
+        machine::flush_tlb(translation_holders(tables));
 }
 
-i64 mmu_update(Vcpu& self, Arguments& args)
+[[gnu::noinline]] i64 update_many(Domain& domain, Arguments& args)
 {
-    Domain& domain = *self.domain;
     Progress progress(args);
     const Result<Named> named = Named::by(domain, static_cast<u32>(args.a[3]));
     if (!named.ok())
@@ -93,9 +110,48 @@ i64 mmu_update(Vcpu& self, Arguments& args)
     if (result.ok() && !progress.only_pending())
         result =
             update_list(domain, named.value(), GuestIn<abi::MmuUpdate>(args.a[0]), progress.count(), finished, flush);
-    if (flush == mm::FlushNeeded::all_of_owner)
-        machine::flush_tlb(translation_holders(*named.value().tables));
+    flush_if_needed(*named.value().tables, flush);
     return progress.end(result, finished, sizeof(abi::MmuUpdate), tables);
+}
+
+/// Whether the call is of one update, of the caller's own, and nothing is left of earlier ones.
+bool is_one_of_its_own(const Domain& domain, const Arguments& args)
+{
+    constexpr u64 self = domid_self.value;
+    return static_cast<u32>(args.a[1]) == 1 && static_cast<u32>(args.a[3]) == self && args.a[2] == 0 &&
+           !mm::has_pending(domain.memory);
+}
+
+/// Does one update of the caller's own. What is interrupted goes on as a list of one.
+i64 update_one(Domain& domain, const abi::MmuUpdate& request, mm::AccessedDirty accessed_dirty, Arguments& args)
+{
+    const mm::Parties parties{.tables = domain.memory, .data = domain.memory, .caller = domain.memory};
+    mm::FlushNeeded flush = mm::FlushNeeded::none;
+    const Result<void> result = update_table(parties, request, accessed_dirty, flush);
+    flush_if_needed(domain, flush);
+    if (result == Error::Preempted || mm::has_pending(domain.memory)) [[unlikely]]
+        return Progress(args).end(result, result.ok() ? 1 : 0, sizeof(abi::MmuUpdate), domain.memory);
+    return to_wire(result);
+}
+
+}
+
+i64 mmu_update(Vcpu& self, Arguments& args)
+{
+    Domain& domain = *self.domain;
+    if (!is_one_of_its_own(domain, args)) [[unlikely]]
+        return update_many(domain, args);
+    const Result<abi::MmuUpdate> request = GuestIn<abi::MmuUpdate>(args.a[0]).copy_in();
+    if (!request.ok()) [[unlikely]]
+        return to_errno(request.error());
+    switch (command_of(request.value())) {
+    case abi::MmuUpdateCmd::normal_pt_update:
+        return update_one(domain, request.value(), mm::AccessedDirty::replace, args);
+    case abi::MmuUpdateCmd::pt_update_preserve_ad:
+        return update_one(domain, request.value(), mm::AccessedDirty::preserve, args);
+    default:
+        return update_many(domain, args); // which reads it anew, and decides by what it has read
+    }
 }
 
 }

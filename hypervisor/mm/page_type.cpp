@@ -76,6 +76,18 @@ void park(Frame& f, PageType type, u32 held, StateRef state)
     atomic_store(&f.type_info, type_bits::of(type) | type_bits::partial | type_bits::invalidating | 1);
 }
 
+/// Tables are mostly empty, and there is nothing to do about entries that are not present: they are passed in groups.
+constexpr u32 group_entries = 8;
+
+bool group_is_empty(const u64* entries)
+{
+    u64 any = 0;
+#pragma GCC unroll 8
+    for (u32 i = 0; i < group_entries; ++i)
+        any |= atomic_load(&entries[i]);
+    return !is_present(any);
+}
+
 /// Gives back entries [0, held) of a busy table and retires it, or parks it. @return whether it was retired.
 bool invalidate(Frame& f, PageType type, u32 held, StateRef state)
 {
@@ -83,6 +95,10 @@ bool invalidate(Frame& f, PageType type, u32 held, StateRef state)
     const Mfn table = mfn_of(f);
     const u64* entries = machine::map<u64>(table);
     while (held > 0) {
+        if (held % group_entries == 0 && group_is_empty(&entries[held - group_entries])) {
+            held -= group_entries;
+            continue;
+        }
         const u64 entry = atomic_load(&entries[--held]);
         if (!is_present(entry) || is_hypervisor_slot(level, held))
             continue;
@@ -122,6 +138,10 @@ Result<void> take_entries(Owner& owner, Mfn table, unsigned level, u32& progress
 {
     u64* entries = machine::map<u64>(table);
     for (; progress < abi::page_table_entries; ++progress) {
+        if (progress % group_entries == 0 && group_is_empty(&entries[progress])) {
+            progress += group_entries - 1;
+            continue;
+        }
         const u64 entry = atomic_load(&entries[progress]);
         if (!is_present(entry) || is_hypervisor_slot(level, progress))
             continue;

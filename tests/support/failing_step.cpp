@@ -129,4 +129,10 @@ pid_t __wrap_fork()
 {
     return fails("fork", EAGAIN) ? -1 : __real_fork();
 }
+
+int __real_xl_hand_over();
+int __wrap_xl_hand_over()
+{
+    return fails("clone", EAGAIN) ? -1 : __real_xl_hand_over();
+}
 }

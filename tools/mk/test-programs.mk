@@ -9,7 +9,7 @@ LOAD_DATA_OBJECTS := $(call host_objects,tests/support/load_data.cpp)
 ASK_OBJECTS := $(call host_objects,tests/support/ask.cpp)
 FAILING_STEP_OBJECTS := $(call host_objects,tests/support/failing_step.cpp)
 comma := ,
-FAILING_CALLS := access connect flock fopen64 fork ioctl mkdir mmap64 open64 rename socket stat64 write writev
+FAILING_CALLS := access connect flock fopen64 fork ioctl mkdir mmap64 open64 rename socket stat64 write writev xl_hand_over
 
 $(BUILD)/tests/bin/host-pages: $(HOST_PAGES_OBJECTS) $(BUILD)/lib/dom0.a
 	@mkdir -p $(@D)

@@ -6,7 +6,8 @@ XL_CONFIG := $(wildcard tools/xl/config/*.cpp)
 XL := $(XL_CONFIG) $(wildcard tools/xl/*.cpp tools/xl/commands/*.cpp tools/xl/devd/*.cpp tools/xl/monitoring/*.cpp)
 
 XL_LIBS := backends builder xenstore dom0
-XL_LDLIBS := -static-pie $(filter-out -lfmt,$(DOM0_BUILDER_LDLIBS))
+# A file of few pages starts soon: the thousands of relocations are packed.
+XL_LDLIBS := -static-pie -Wl,-z,pack-relative-relocs $(filter-out -lfmt,$(DOM0_BUILDER_LDLIBS))
 
 $(eval $(call program,xl,$(XL),$(XL_LIBS),$(XL_LDLIBS)))
 

@@ -1,4 +1,5 @@
 // Making devices: what of device.hpp checks specifications against the machine, and writes them to the store.
+#include "dom0/lib/fd.hpp"
 #include "dom0/lib/routed_interface.hpp"
 #include "tools/xl/device.hpp"
 #include "tools/xl/domain_nodes.hpp"
@@ -8,7 +9,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
-#include <fstream>
 #include <net/if.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -135,9 +135,7 @@ std::string rate_node(const config::Rate& rate)
 config::MacAddress new_mac()
 {
     config::MacAddress mac{0x00, 0x16, 0x3E}; // Xen's own range
-    std::ifstream random("/dev/urandom", std::ios::binary);
-    if (!random.read(reinterpret_cast<char*>(mac.data() + 3), 3))
-        fail("cannot read /dev/urandom to make a MAC address");
+    dom0::fill_randomly(std::as_writable_bytes(std::span(mac).subspan(3)));
     mac[3] &= 0x7F;
     return mac;
 }

@@ -1,13 +1,13 @@
 // See domains.hpp.
 #include "tools/xl/domains.hpp"
 
+#include "dom0/lib/fd.hpp"
 #include "tools/xl/failure.hpp"
 #include "tools/xl/paths.hpp"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <fstream>
 
 namespace xylem::xl {
 
@@ -104,11 +104,8 @@ abi::DomainHandle uuid_bytes(const std::string& text)
 
 std::string new_uuid()
 {
-    // /proc/sys/kernel/random/uuid and getrandom may wait for entropy in a young dom0; uniqueness does not need it.
     abi::DomainHandle handle{};
-    std::ifstream random("/dev/urandom", std::ios::binary);
-    if (!random.read(reinterpret_cast<char*>(handle.bytes), sizeof handle.bytes))
-        fail("cannot read /dev/urandom to make a UUID");
+    dom0::fill_randomly(std::as_writable_bytes(std::span(handle.bytes)));
     handle.bytes[6] = static_cast<u8>((handle.bytes[6] & 0x0F) | 0x40); // version 4: random
     handle.bytes[8] = static_cast<u8>((handle.bytes[8] & 0x3F) | 0x80);
     return uuid_text(handle);

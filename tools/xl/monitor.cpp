@@ -5,6 +5,7 @@
 #include "tools/xl/domains.hpp"
 #include "tools/xl/environment.hpp"
 #include "tools/xl/failure.hpp"
+#include "tools/xl/hand_over.hpp"
 #include "tools/xl/lifecycle.hpp"
 #include "tools/xl/monitoring/explain.hpp"
 #include "tools/xl/paths.hpp"
@@ -269,16 +270,36 @@ void monitor(DomId first, const config::DomainConfig& first_config)
     _exit(0);
 }
 
+/// Before there are two of us: what is to be written is written once.
+static void announce(DomId domain, const config::DomainConfig& config)
+{
+    explain("a process in the background waits for the end of domain {}, and writes to {}", domain.value,
+            log_path(config.name));
+    std::fflush(nullptr);
+}
+
+[[noreturn]] static void fail_without_monitor(DomId domain)
+{
+    fail("cannot start the monitor of domain {}: {}", domain.value, std::strerror(errno));
+}
+
 /// One fork, since each copies our page tables. Nobody waits for the child.
 void start_monitor(DomId domain, const config::DomainConfig& config, dom0::Fd log_fd)
 {
-    std::fflush(nullptr);
+    announce(domain, config);
     const pid_t child = fork();
     if (child < 0)
-        fail("cannot start the monitor of domain {}: {}", domain.value, std::strerror(errno));
+        fail_without_monitor(domain);
     if (child == 0)
         run_detached(domain, config, log_fd.get());
-    explain("process {} waits for the end of domain {}, and writes to {}", child, domain.value, log_path(config.name));
+}
+
+void leave_to_monitor(DomId domain, const config::DomainConfig& config, dom0::Fd log_fd)
+{
+    announce(domain, config);
+    if (xl_hand_over() < 0)
+        fail_without_monitor(domain);
+    run_detached(domain, config, log_fd.get());
 }
 
 }

@@ -19,5 +19,8 @@ void monitor(DomId domain, const config::DomainConfig& config);
 /// The same in a process of its own, which lives on in the background and writes to `log`.
 /// @throws Failure  there can be no such process
 void start_monitor(DomId domain, const config::DomainConfig& config, dom0::Fd log);
+/// The same for a process that has nothing else to do: it ends with success, and its memory goes on as the new one's.
+/// @throws Failure  there can be no such process
+[[noreturn]] void leave_to_monitor(DomId domain, const config::DomainConfig& config, dom0::Fd log);
 
 }

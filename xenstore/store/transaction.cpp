@@ -40,7 +40,8 @@ void Transaction::note(std::string_view path, Aspect aspect)
 void Transaction::change(std::vector<Change> changes, std::string_view event_path, u64& generation)
 {
     // All or nothing, even if memory runs out: what can fail comes first.
-    log_.reserve(log_.size() + changes.size());
+    if (const std::size_t needed = log_.size() + changes.size(); needed > log_.capacity())
+        log_.reserve(std::max(needed, 2 * log_.capacity()));
     event_paths_.emplace(event_path);
     Draft next = draft_;
     for (const Change& step : changes)

@@ -49,4 +49,16 @@ TEST(WriteAll, SaysWhenNobodyReads)
     EXPECT_TRUE(write_all(pipe.writer.get(), {}));
 }
 
+TEST(FillRandomly, FillsAll)
+{
+    constexpr std::size_t longer_than_one_answer_must_be = 1000;
+    std::vector<std::byte> a(longer_than_one_answer_must_be), b(a);
+    fill_randomly(a);
+    fill_randomly(b);
+    EXPECT_NE(a, b);
+    const auto is_zero = [](std::byte byte) { return byte == std::byte{0}; };
+    EXPECT_FALSE(std::all_of(a.end() - 16, a.end(), is_zero)) << "the end stayed as it was";
+    fill_randomly({});
+}
+
 }

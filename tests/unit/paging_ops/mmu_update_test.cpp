@@ -11,6 +11,7 @@ namespace {
 
 constexpr i64 einval = -22, eperm = -1, esrch = -3, enosys = -38, efault = -14, ebusy = -16;
 constexpr u64 machphys = 1, preserve = 2, no_translate = 3;
+constexpr u64 hypervisors_own = 0xffff828000000000;
 
 struct MmuUpdates : testing::Test {
     Session session;
@@ -87,6 +88,25 @@ TEST_F(MmuUpdates, TheCountOfThoseDoneIsExactWhereAnEntryFails)
     EXPECT_EQ(guest.call(hypercall::mmu_update, at(list[0]), list.size(), at(done), domid_self.value), ebusy);
     EXPECT_EQ(done, 3u);
     EXPECT_EQ(guest.pte(4), 0u);
+}
+
+TEST_F(MmuUpdates, OneEntryComesToTheSameWithACountAndWithout)
+{
+    const Mfn page = guest.page();
+    const u64 values[] = {entry_for(page, rw), entry_for(page, ro), entry_for(guest.l1, rw), 0,
+                          entry_for(dom0.page(), ro)};
+    for (const u64 value : values)
+        for (const u64 command : {u64{0}, preserve, no_translate, u64{7}}) {
+            abi::MmuUpdate with{guest.l1_entry(3).value | command, value};
+            abi::MmuUpdate without{guest.l1_entry(4).value | command, value};
+            u32 done = 99;
+            const i64 result = guest.call(hypercall::mmu_update, at(with), 1, at(done), domid_self.value);
+            EXPECT_EQ(guest.call(hypercall::mmu_update, at(without), 1, 0, domid_self.value), result)
+                << std::hex << value << " by command " << command;
+            EXPECT_EQ(done, result == 0 ? 1u : 0u);
+            EXPECT_EQ(guest.pte(4), guest.pte(3));
+        }
+    EXPECT_EQ(guest.call(hypercall::mmu_update, hypervisors_own, 1, 0, domid_self.value), efault);
 }
 
 TEST_F(MmuUpdates, ALongListIsContinuedAndCountedOnce)

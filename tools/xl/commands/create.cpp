@@ -105,6 +105,40 @@ template <typename Step> void or_destroy(Session& session, DomId domain, Step st
     }
 }
 
+DomId create_alone(Session& session, const config::DomainConfig& config)
+{
+    const CreationLock lock;
+    return create_domain(session, config);
+}
+
+/// What follows on the creation: it is started, looked at and watched over as the command line wants. Does not return
+/// where the last step leaves this process to the monitor.
+void go_on(Session& session, DomId domain, const config::DomainConfig& config, const CreateArguments& arguments,
+           dom0::Fd log)
+{
+    const auto start = [&] {
+        if (arguments.paused)
+            return;
+        explain("starting domain {}", domain.value);
+        session.hypervisor.unpause(domain);
+    };
+    if (arguments.console) {
+        or_destroy(session, domain, [&] {
+            if (log)
+                start_monitor(domain, config, std::move(log));
+        });
+        attach_console(session, domain, 0, [&] { or_destroy(session, domain, start); });
+    } else {
+        or_destroy(session, domain, [&] {
+            start();
+            if (log)
+                leave_to_monitor(domain, config, std::move(log));
+        });
+    }
+    if (arguments.foreground)
+        monitor(domain, config);
+}
+
 void create(const CreateArguments& arguments)
 {
     if (arguments.viewer)
@@ -121,29 +155,14 @@ void create(const CreateArguments& arguments)
     const bool detached = !arguments.no_monitor && !arguments.foreground;
     dom0::Fd log = detached ? open_monitor_log(config.name) : dom0::Fd();
     Session session;
-    DomId domain;
     try {
-        const CreationLock lock;
-        domain = create_domain(session, config);
-        if (detached)
-            or_destroy(session, domain, [&] { start_monitor(domain, config, std::move(log)); });
+        const DomId domain = create_alone(session, config);
+        go_on(session, domain, config, arguments, std::move(log));
     } catch (const std::exception&) {
         if (detached)
             drop_empty_log(config.name);
         throw;
     }
-    const auto start = [&] {
-        if (arguments.paused)
-            return;
-        explain("starting domain {}", domain.value);
-        or_destroy(session, domain, [&] { session.hypervisor.unpause(domain); });
-    };
-    if (arguments.console)
-        attach_console(session, domain, 0, start);
-    else
-        start();
-    if (arguments.foreground)
-        monitor(domain, config);
 }
 
 /// The next start of the domain, by a reboot or a crash, is by the new configuration.
