@@ -54,10 +54,14 @@ u64 TableTree::add(const MappedRange& range, u64 frame)
     return frame;
 }
 
-u64 TableTree::entry_of(unsigned level, u64 address, std::span<const Mfn> mfns) const
+void TableTree::fill_directory(Entries& entries, unsigned level, u64 base, std::span<const Mfn> mfns) const
 {
-    const auto child = tables_.find(Key(level - 1, address));
-    return child == tables_.end() ? 0 : mfns[child->second].value << page_shift | table_flags;
+    const Key end(level - 1, base + table_span(level));
+    for (auto child = tables_.lower_bound(Key(level - 1, base)); child != tables_.end() && child->first < end;
+         ++child) {
+        const auto& [key, frame] = *child;
+        entries[(key.second - base) / entry_span(level)] = mfns[frame].value << page_shift | table_flags;
+    }
 }
 
 void TableTree::fill_leaf(Entries& entries, u64 base, std::span<const Mfn> mfns,
@@ -88,8 +92,7 @@ void TableTree::write(std::span<const Mfn> mfns,
         if (level == 1)
             fill_leaf(entries, base, mfns, is_table);
         else
-            for (unsigned i = 0; i < entries.size(); ++i)
-                entries[i] = entry_of(level, base + i * entry_span(level), mfns);
+            fill_directory(entries, level, base, mfns);
         write(frame, entries);
     }
 }

@@ -42,7 +42,7 @@ private:
     using Entries = std::array<u64, 512>;
 
     void fill_leaf(Entries& entries, u64 base, std::span<const Mfn> mfns, const std::vector<bool>& is_table) const;
-    u64 entry_of(unsigned level, u64 address, std::span<const Mfn> mfns) const;
+    void fill_directory(Entries& entries, unsigned level, u64 base, std::span<const Mfn> mfns) const;
 
     std::map<Key, u64> tables_;
     std::vector<MappedRange> ranges_;

@@ -47,6 +47,7 @@ public:
     HypercallMemory(const HypercallMemory&) = delete;
     HypercallMemory& operator=(const HypercallMemory&) = delete;
 
+    int fd() const { return fd_.get(); }
     /// At least `bytes` of zeroed memory, page aligned.
     Block take(std::size_t bytes);
 

@@ -167,8 +167,10 @@ Mfn take_run(unsigned order, unsigned max_address_bits)
         if (first == invalid_mfn)
             continue;
         for (u64 i = 0; i < u64{1} << order; ++i) {
-            change_flags(frame(first + i), 0, count_bits::free);
-            uncleared_total -= !is_clean(frame(first + i));
+            Frame& f = frame(first + i);
+            const u64 flags = atomic_load(&f.count_info);
+            uncleared_total -= !(flags & count_bits::clean);
+            store_release(&f.count_info, flags & ~count_bits::free);
         }
         free_frames_total -= u64{1} << order;
         return first;
@@ -224,6 +226,8 @@ void flush_run(Mfn first, unsigned order)
     CpuMask holders;
     for (u64 i = 0; i < u64{1} << order; ++i) {
         Frame& f = frame(first + i);
+        if (!(atomic_load(&f.count_info) & count_bits::stale))
+            continue;
         holders = holders | holders_of(f);
         change_flags(f, 0, count_bits::stale);
     }
@@ -245,8 +249,6 @@ bool scrub_run(Mfn first, unsigned order, Interruptible interruptible)
             preemption_check && preemption_check())
             return false;
     }
-    for (Mfn mfn = first; mfn < end; ++mfn)
-        change_flags(frame(mfn), 0, count_bits::clean);
     return true;
 }
 
@@ -302,7 +304,7 @@ Result<Mfn> allocate_frames(unsigned order, unsigned max_address_bits)
     flush_run(first, order);
     scrub_run(first, order);
     for (u64 i = 0; i < u64{1} << order; ++i)
-        change_flags(frame(first + i), count_bits::hypervisor, 0);
+        change_flags(frame(first + i), count_bits::hypervisor, count_bits::clean);
     frame(first).order = static_cast<u16>(order);
     return first;
 }

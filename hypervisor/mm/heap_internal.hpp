@@ -17,7 +17,8 @@ u64 available_frames(const Owner* owner);
 /// Drops the cached translations that may lead to a run just taken. No lock may be held.
 void flush_run(Mfn first, unsigned order);
 /// Clears a run just taken, after its flush. @return false  interrupted: what has been cleared stays marked as clean,
-/// also in the free lists, so that who takes it next need not do it again
+/// also in the free lists, so that who takes it next need not do it again. The mark stays until the frames are given to
+/// somebody who may write to them, which takes it away
 bool scrub_run(Mfn first, unsigned order, Interruptible interruptible = Interruptible::no);
 /// Counts `frames` just allocated against the owner's claim.
 void use_claim(Owner& owner, u64 frames);

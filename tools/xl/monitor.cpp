@@ -14,12 +14,14 @@
 
 #include "hypervisor/abi/sched.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
 #include <filesystem>
+#include <span>
 #include <thread>
 #include <unistd.h>
 
@@ -68,20 +70,37 @@ std::optional<End> look(Session& session, DomId domain)
 }
 
 /// The store tells of each domain that ends; now and then we look ourselves, should that tale be lost with its teller.
-End wait_for_end(DomId domain)
+End watch_for_end(Session& session, DomId domain)
 {
+    constexpr const char* path = "@releaseDomain";
+    constexpr const char* token = "end";
+    session.store.watch(path, token);
+    for (;;) {
+        if (const auto end = look(session, domain)) {
+            session.store.unwatch(path, token);
+            return *end;
+        }
+        session.store.wait_for_event(60s);
+    }
+}
+
+End wait_for_end(Session& session, DomId domain)
+{
+    const auto tell = [](const xenstore::StoreError& error) {
+        log("the store is away ({}); trying again", error.what());
+        std::this_thread::sleep_for(1s);
+    };
+    try {
+        return watch_for_end(session, domain);
+    } catch (const xenstore::StoreError& error) {
+        tell(error);
+    }
     for (;;) {
         try {
-            Session session;
-            session.store.watch("@releaseDomain", "end");
-            for (;;) {
-                if (const auto end = look(session, domain))
-                    return *end;
-                session.store.wait_for_event(60s);
-            }
+            Session another;
+            return watch_for_end(another, domain);
         } catch (const xenstore::StoreError& error) {
-            log("the store is away ({}); trying again", error.what());
-            std::this_thread::sleep_for(1s);
+            tell(error);
         }
     }
 }
@@ -225,21 +244,21 @@ void drop_empty_log(const std::string& name)
         std::filesystem::remove(log_path(name), none);
 }
 
-void monitor(DomId first, const config::DomainConfig& first_config)
+void monitor(Session& session, DomId first, const config::DomainConfig& first_config)
 {
     config::DomainConfig config = first_config;
     std::optional<DomId> domain = first;
     while (domain) {
         log("waiting for the end of domain '{}', id {}", config.name, domain->value);
-        const End end = wait_for_end(*domain);
+        const End end = wait_for_end(session, *domain);
         if (end.is_gone) {
             log("domain {} is gone", domain->value);
             return;
         }
         {
-            Session session;
-            config.name = find_name(session, *domain).value_or(config.name); // it may have been renamed
-            config = updated(session, *domain, std::move(config));
+            Session now;
+            config.name = find_name(now, *domain).value_or(config.name); // it may have been renamed
+            config = updated(now, *domain, std::move(config));
         }
         const ShutdownAction action = action_for(config, end.reason);
         log("domain {} has shut down: {}; what follows is {}", domain->value, name_of(end.reason),
@@ -250,19 +269,38 @@ void monitor(DomId first, const config::DomainConfig& first_config)
     log("nothing is left to do");
 }
 
-/// In the child, which is init's as soon as xl has ended: a session of our own, no terminal, no file of the parent's.
-[[noreturn]] static void run_detached(DomId domain, const config::DomainConfig& config, int log_fd)
+/// Closes what was open before we were started, and what else is of no use to us.
+static void close_all_but(std::span<int> kept)
+{
+    std::ranges::sort(kept);
+    unsigned next = STDERR_FILENO + 1;
+    for (const int fd : kept) {
+        const auto number = static_cast<unsigned>(fd);
+        if (number > next)
+            close_range(next, number - 1, 0);
+        next = std::max(next, number + 1);
+    }
+    close_range(next, ~0U, 0);
+}
+
+/// In a process of its own, which is init's as soon as xl has ended: a session of our own, no terminal, and no file of
+/// the parent's but those of `session`, if there is one that we have alone.
+[[noreturn]] static void run_detached(DomId domain, const config::DomainConfig& config, int log_fd, Session* session)
 {
     setsid();
     const int null = open("/dev/null", O_RDONLY);
     dup2(null, STDIN_FILENO);
     dup2(log_fd, STDOUT_FILENO);
     dup2(log_fd, STDERR_FILENO);
-    close_range(3, ~0U, 0);
+    std::array<int, 3> files{};
+    if (session)
+        files = session->files();
+    close_all_but(files);
     if (chdir("/") < 0)
         log("cannot leave the working directory: {}", std::strerror(errno));
     try {
-        monitor(domain, config);
+        std::optional<Session> own;
+        monitor(session ? *session : own.emplace(), domain, config);
     } catch (const std::exception& error) {
         log("gave up on domain {}: {}", domain.value, error.what());
         _exit(1);
@@ -291,15 +329,15 @@ void start_monitor(DomId domain, const config::DomainConfig& config, dom0::Fd lo
     if (child < 0)
         fail_without_monitor(domain);
     if (child == 0)
-        run_detached(domain, config, log_fd.get());
+        run_detached(domain, config, log_fd.get(), nullptr);
 }
 
-void leave_to_monitor(DomId domain, const config::DomainConfig& config, dom0::Fd log_fd)
+void leave_to_monitor(Session& session, DomId domain, const config::DomainConfig& config, dom0::Fd log_fd)
 {
     announce(domain, config);
     if (xl_hand_over() < 0)
         fail_without_monitor(domain);
-    run_detached(domain, config, log_fd.get());
+    run_detached(domain, config, log_fd.get(), &session);
 }
 
 }

@@ -132,11 +132,11 @@ void go_on(Session& session, DomId domain, const config::DomainConfig& config, c
         or_destroy(session, domain, [&] {
             start();
             if (log)
-                leave_to_monitor(domain, config, std::move(log));
+                leave_to_monitor(session, domain, config, std::move(log));
         });
     }
     if (arguments.foreground)
-        monitor(domain, config);
+        monitor(session, domain, config);
 }
 
 void create(const CreateArguments& arguments)
