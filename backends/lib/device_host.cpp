@@ -328,7 +328,7 @@ void DeviceHost::update_touched()
             if (is_ours_ && !is_ours_(DomId(key.first), key.second))
                 continue;
             const std::string back = fmt::format("{}/{}/{}", folder_, key.first, key.second);
-            if (!store_.read(back + "/frontend"))
+            if (!store_.read(back + "/frontend") || store_.read(back + "/" + backend_type_node) == linux_backend_type)
                 continue;
             found = attachments_.emplace(key, std::make_unique<Attachment>(*this, key)).first;
         }

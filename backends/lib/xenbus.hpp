@@ -16,6 +16,10 @@ namespace xylem::backends {
 
 using abi::io::XenbusState;
 
+/// The node of a device's folder by which a toolstack asks for Linux's own backend. Ours pass such a device over.
+inline constexpr const char* backend_type_node = "backend-type";
+inline constexpr const char* linux_backend_type = "linux";
+
 /// What the store says.
 struct Seen {
     bool exists = false; ///< the backend's folder

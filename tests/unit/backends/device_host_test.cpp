@@ -132,6 +132,16 @@ TEST_F(DeviceHostTest, ADeviceMadeBeforeTheBackendStartedIsFound)
     EXPECT_EQ(state(), "2");
 }
 
+TEST_F(DeviceHostTest, ADeviceForLinuxsOwnBackendIsPassedOver)
+{
+    start();
+    store.write(back + "/backend-type", "linux");
+    create_device();
+    front_goes("3");
+    EXPECT_EQ(state(), "1");
+    EXPECT_EQ(calls(), Calls());
+}
+
 TEST_F(DeviceHostTest, TheBackendsFolderMayAppearBeforeTheFrontends)
 {
     start();
