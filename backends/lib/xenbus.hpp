@@ -34,6 +34,7 @@ enum class Stage {
     prepared,  ///< the disk or interface is open, features are advertised
     connected, ///< the frontend's rings are served
     closed,    ///< the frontend has gone and may come back
+    failed,    ///< nothing is held: the device cannot be had, as the toolstack is told
     refused,   ///< the frontend broke the rules: not served until it has started anew
     ended,     ///< nothing is held; the toolstack will remove the folder
 };
