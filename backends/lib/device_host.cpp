@@ -218,13 +218,15 @@ void DeviceHost::Attachment::close(Stage to, XenbusState state)
     write_state(state);
 }
 
-/// The device cannot be had: the toolstack reads why.
+/// The device cannot be had: the toolstack reads why, and ends it. Until then it is closing, not closed: Linux's
+/// network frontend waits in its probe for a backend that is not closed, for ever, and with it all of the guest's other
+/// devices.
 void DeviceHost::Attachment::fail(const std::string& why)
 {
     say("{}", why);
-    stage_ = Stage::ended;
+    stage_ = Stage::failed;
     make_device(); // releases what it may hold already
-    write_state(XenbusState::closed, {{"hotplug-error", why}, {"error", why}, {"hotplug-status", "error"}});
+    write_state(XenbusState::closing, {{"hotplug-error", why}, {"error", why}, {"hotplug-status", "error"}});
 }
 
 /// This frontend cannot be served; another one in its place could be.
@@ -328,7 +330,7 @@ void DeviceHost::update_touched()
             if (is_ours_ && !is_ours_(DomId(key.first), key.second))
                 continue;
             const std::string back = fmt::format("{}/{}/{}", folder_, key.first, key.second);
-            if (!store_.read(back + "/frontend"))
+            if (!store_.read(back + "/frontend") || store_.read(back + "/" + backend_type_node) == linux_backend_type)
                 continue;
             found = attachments_.emplace(key, std::make_unique<Attachment>(*this, key)).first;
         }

@@ -46,6 +46,8 @@ Step next_step(Stage stage, const Seen& seen)
         return Step::renew; // a state that only a toolstack writes
     if (stage == Stage::ended)
         return Step::nothing;
+    if (stage == Stage::failed)
+        return seen.online && seen.front != XenbusState::unknown ? Step::nothing : Step::end;
     switch (seen.front) {
     case XenbusState::initialising:
     case XenbusState::init_wait:

@@ -16,6 +16,10 @@ namespace xylem::backends {
 
 using abi::io::XenbusState;
 
+/// The node of a device's folder by which a toolstack asks for Linux's own backend. Ours pass such a device over.
+inline constexpr const char* backend_type_node = "backend-type";
+inline constexpr const char* linux_backend_type = "linux";
+
 /// What the store says.
 struct Seen {
     bool exists = false; ///< the backend's folder
@@ -30,6 +34,7 @@ enum class Stage {
     prepared,  ///< the disk or interface is open, features are advertised
     connected, ///< the frontend's rings are served
     closed,    ///< the frontend has gone and may come back
+    failed,    ///< nothing is held: the device cannot be had, as the toolstack is told
     refused,   ///< the frontend broke the rules: not served until it has started anew
     ended,     ///< nothing is held; the toolstack will remove the folder
 };

@@ -10,12 +10,13 @@ import gzip
 from pathlib import Path
 
 from dom0.image import services
-from dom0.image.build_dom0 import HOST_LIBRARIES, OWN_FOLDER, add_busybox, add_settings, add_store_commands, add_xylem, stripped
+from dom0.image.build_dom0 import (HOST_LIBRARIES, LINUX_BACKENDS, OWN_FOLDER, add_busybox, add_settings, add_store_commands, add_xylem,
+                                   stripped)
 from dom0.image.kernel import Kernel
 from dom0.image.tree import add_programs, base_tree
 
 FRONTENDS = ["xen-blkfront", "xen-netfront"]
-MODULES_ON_DEMAND = ["ext4"]
+MODULES_ON_DEMAND = ["ext4", *LINUX_BACKENDS]
 
 
 def build(arguments):

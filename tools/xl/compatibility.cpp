@@ -33,8 +33,8 @@ What else is different from Xen's xl:
 - the number behind `\` in a string is octal and `\x` has two hexadecimal digits, as C has it; Xen's xl reads both otherwise;
 - a file with DOS line ends is read;
 - a disk's flags `trusted` and `untrusted` are read; Debian's xl lacks them, its manual page notwithstanding;
-- a disk's `max-iops` and `max-rate` and an interface's `mac-filter` are our own (xl-disk-configuration(5),
-  xl-network-configuration(5)).
+- a disk's `max-iops` and `max-rate` and an interface's `mac-filter` and `backendtype` are our own (xl-disk-configuration(5),
+  xl-network-configuration(5)), as are xl.conf's `vif.default.backendtype` and `disk.default.backendtype`.
 
 | option | state | note |
 | --- | --- | --- |

@@ -134,8 +134,9 @@ void Creation::check_name()
     const std::vector<dom0::DomainInfo> domains = session_.hypervisor.domains();
     if (const auto other = find_by_name(session_, domains, config_.name))
         fail("there is a domain '{}' already, with id {}", config_.name, other->domain);
+    // One that dies is no other's rival: when a guest reboots, its backends may yet hold what they had mapped of it.
     for (const dom0::DomainInfo& info : domains)
-        if (uuid_text(info.handle) == config_.uuid)
+        if (!(info.flags & abi::dominf_dying) && uuid_text(info.handle) == config_.uuid)
             fail("domain {} has the UUID {} already", info.domain, config_.uuid);
 }
 

@@ -13,6 +13,7 @@ struct Device {
     DomId guest;
     u32 number;
     DomId backend_domain = dom0_id; ///< whose the backend is: dom0, or a driver domain
+    bool by_linux = false;          ///< is to be served by Linux's own backend there; known while it is made
 
     std::string frontend() const;
     std::string backend() const;

@@ -1,4 +1,5 @@
 // Making devices: what of device.hpp checks specifications against the machine, and writes them to the store.
+#include "backends/lib/xenbus.hpp"
 #include "dom0/lib/fd.hpp"
 #include "dom0/lib/routed_interface.hpp"
 #include "tools/xl/device.hpp"
@@ -95,6 +96,8 @@ void write_device(StoreView& store, const Device& device, const Nodes& backend, 
         {"online", "1"},
         {"state", "1"},
     };
+    if (device.by_linux)
+        common.emplace_back(backends::backend_type_node, backends::linux_backend_type);
     common.insert(common.end(), backend.begin(), backend.end());
 
     store.make(device.record());
@@ -262,7 +265,9 @@ VifSpec complete(VifSpec vif, u32 devid)
 
 Device write_disk(StoreView& store, DomId guest, const DiskSpec& disk, const DiskTarget& target, Bootable bootable)
 {
-    const Device device{"vbd", guest, disk.number, target.backend_domain};
+    const bool by_linux = disk.backend_type == "phy" || (disk.backend_type.empty() && disk.prefers_linux &&
+                                                         target.is_block_device && disk.format == "raw");
+    const Device device{"vbd", guest, disk.number, target.backend_domain, by_linux};
     // A driver domain's own xl finds out what its target is.
     const bool is_device = device.is_served_by_dom0() ? target.is_block_device : disk.format == "raw";
     const std::string kind = disk.cdrom ? "cdrom" : "disk";
@@ -299,7 +304,7 @@ Device write_disk(StoreView& store, DomId guest, const DiskSpec& disk, const Dis
 
 Device write_vif(StoreView& store, DomId guest, const VifSpec& vif, DomId backend_domain)
 {
-    const Device device{"vif", guest, *vif.devid, backend_domain};
+    const Device device{"vif", guest, *vif.devid, backend_domain, vif.backend_type == "linux"};
     const std::string number = std::to_string(*vif.devid);
     const bool routed = dom0::is_routing_script(vif.script);
     Nodes backend{

@@ -1,5 +1,6 @@
 // Configurations with their meaning: defaults, ranges, and what is refused.
 #include "tools/xl/config/domain_config.hpp"
+#include "tools/xl/config/xl_conf.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -184,6 +185,32 @@ TEST(DomainConfig, InterfacesTakeFromXlConfWhatTheyDoNotSay)
     EXPECT_EQ(vif.bridge, "xenbr1");
     EXPECT_EQ(vif.backend_domain, "0");
     EXPECT_EQ(vif.gateway_device, "") << "which is for routed interfaces";
+}
+
+TEST(DomainConfig, XlConfSaysWhoseBackendsServeWhatDoesNotSay)
+{
+    const auto conf = [](const std::string& text, std::size_t complaints = 0) {
+        Settings settings;
+        parse(text, "xl.conf", settings);
+        Complaints found;
+        const Defaults defaults = read_xl_conf(settings, "xl.conf", found).defaults;
+        EXPECT_EQ(found.size(), complaints) << text;
+        return defaults;
+    };
+    const auto vif_with = [](const Defaults& defaults, const char* spec) {
+        VifSpec vif = parse_vif_spec(spec);
+        apply_defaults(vif, defaults);
+        return vif.backend_type;
+    };
+    const Defaults defaults = conf("vif.default.backendtype='linux'\ndisk.default.backendtype='phy'\n");
+    EXPECT_EQ(vif_with(defaults, ""), "linux");
+    EXPECT_EQ(vif_with(defaults, "backendtype=xylem"), "xylem");
+    DiskSpec disk = parse_disk_spec("/dev/vg/disk,raw,xvda,w");
+    apply_defaults(disk, defaults);
+    EXPECT_TRUE(disk.prefers_linux);
+    EXPECT_EQ(vif_with(conf(""), ""), "");
+    EXPECT_FALSE(conf("disk.default.backendtype='qdisk'").disks_prefer_linux);
+    EXPECT_FALSE(conf("disk.default.backendtype='linux'\nvif.default.backendtype='phy'\n", 2).vif_backend_type);
 }
 
 TEST(DomainConfig, DriverDomainIsCalledOne)

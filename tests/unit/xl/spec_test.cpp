@@ -136,6 +136,9 @@ TEST(VifSpec, KeysAreRead)
     EXPECT_TRUE(vif.mac_filter);
     EXPECT_FALSE(parse_vif_spec("mac-filter,no-mac-filter").mac_filter);
     EXPECT_FALSE(parse_vif_spec("").mac);
+    EXPECT_EQ(parse_vif_spec("backendtype=linux").backend_type, "linux");
+    EXPECT_EQ(parse_vif_spec("backendtype=xylem").backend_type, "xylem");
+    EXPECT_THROW(parse_vif_spec("backendtype=phy"), SpecError);
 }
 
 TEST(VifSpec, RatesAreBytesAnInterval)

@@ -263,6 +263,31 @@ TEST_F(StoreTest, DiskHasAFrontendThatTheGuestOwnsAndABackendThatItReads)
 )");
 }
 
+TEST_F(StoreTest, FoldersTellWhatLinuxIsToServe)
+{
+    const auto is_linuxs = [&](const std::string& spec, const DiskTarget& target, bool prefers_linux = false) {
+        config::DiskSpec disk = config::parse_disk_spec(spec);
+        disk.prefers_linux = prefers_linux;
+        Device device;
+        store().transact([&](xenstore::StoreView& in) { device = write_disk(in, guest, disk, target, Bootable::no); });
+        EXPECT_EQ(store().find(device.backend() + "/backend-type"),
+                  device.by_linux ? std::optional<std::string>("linux") : std::nullopt);
+        remove_devices(store(), {device}, Removal::forced);
+        return device.by_linux;
+    };
+    const DiskTarget block_device{true, 0x700};
+    EXPECT_TRUE(is_linuxs("/dev/loop0,raw,xvda,w,backendtype=phy", block_device));
+    EXPECT_FALSE(is_linuxs("/dev/loop0,raw,xvda,w", block_device));
+    EXPECT_TRUE(is_linuxs("/dev/loop0,raw,xvda,w", block_device, true));
+    EXPECT_FALSE(is_linuxs("/dev/loop0,raw,xvda,w,backendtype=qdisk", block_device, true));
+    EXPECT_FALSE(is_linuxs("/dev/loop0,qcow2,xvda,w", block_device, true));
+    EXPECT_FALSE(is_linuxs("/images/file,raw,xvda,w", {}, true));
+
+    const config::VifSpec vif = complete(config::parse_vif_spec("backendtype=linux"), 0);
+    store().transact([&](xenstore::StoreView& in) { EXPECT_TRUE(write_vif(in, guest, vif).by_linux); });
+    EXPECT_EQ(store().find("/local/domain/0/backend/vif/7/0/backend-type"), "linux");
+}
+
 TEST_F(StoreTest, InterfaceTellsTheGuestItsAddressAndMtu)
 {
     const config::VifSpec vif = complete(config::parse_vif_spec("mac=00:16:3e:00:00:01,rate=10Mb/s"), 3);

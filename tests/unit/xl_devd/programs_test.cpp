@@ -1,10 +1,14 @@
 // xl devd's children: scripts that stand for the backends.
 #include "tools/xl/devd/programs.hpp"
 
+#include "dom0/lib/fd.hpp"
+
 #include <csignal>
+#include <fcntl.h>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 namespace xylem::xl::test {
@@ -85,6 +89,21 @@ TEST_F(BackendProgramsTest, ProgramThatIsKilledStartsAgain)
     ASSERT_TRUE(turn_until([&] { return starts().size() == 1; }));
     kill(starts()[0], SIGKILL);
     EXPECT_TRUE(turn_until([&] { return starts().size() == 2; }));
+}
+
+// An xl devd that was killed leaves backends that have yet to answer what they have begun; its successor's wait for
+// them.
+TEST_F(BackendProgramsTest, ProgramIsRunOnceInADomain)
+{
+    write_program("xylem-blkback", living);
+    const dom0::Fd other(open((folder / "xylem-blkback").c_str(), O_RDONLY | O_CLOEXEC));
+    ASSERT_EQ(flock(other.get(), LOCK_EX), 0);
+    programs->provide("vbd");
+    loop.turn(300ms);
+    EXPECT_TRUE(starts().empty());
+    flock(other.get(), LOCK_UN);
+    EXPECT_TRUE(turn_until([&] { return starts().size() == 1; }));
+    EXPECT_NE(flock(other.get(), LOCK_EX | LOCK_NB), 0) << "and hold the lock while they run";
 }
 
 // It is not started as fast as it can fail.

@@ -88,6 +88,15 @@ TEST_F(ServedDevicesTest, NewDeviceHasItsBackendStarted)
     EXPECT_THAT(provided, testing::Contains("vif"));
 }
 
+TEST_F(ServedDevicesTest, DeviceForLinuxsOwnBackendIsGivenToIt)
+{
+    start();
+    store.write(disk + "/backend-type", "linux");
+    create(disk);
+    EXPECT_THAT(provided, IsEmpty());
+    EXPECT_THAT(set_up, testing::Contains(disk));
+}
+
 // A devd that was killed has a successor, whose backends resume.
 TEST_F(ServedDevicesTest, DeviceThatIsThereAlreadyHasItsBackendStarted)
 {

@@ -1,8 +1,10 @@
 // block-attach, block-detach, block-list, cd-insert, cd-eject.
 #include "tools/xl/commands/commands.hpp"
 #include "tools/xl/commands/device_list.hpp"
+#include "tools/xl/config/domain_config.hpp"
 #include "tools/xl/device.hpp"
 #include "tools/xl/domains.hpp"
+#include "tools/xl/environment.hpp"
 #include "tools/xl/failure.hpp"
 #include "tools/xl/rows.hpp"
 
@@ -20,7 +22,8 @@ std::string joined(const std::vector<std::string>& words)
 
 void attach(const std::string& name, const std::vector<std::string>& words)
 {
-    const config::DiskSpec disk = config::parse_disk_spec(joined(words));
+    config::DiskSpec disk = config::parse_disk_spec(joined(words));
+    config::apply_defaults(disk, xl_conf().defaults);
     Session session;
     const DomId guest = id_of(resolve_guest(session, name, "attach a disk to"));
     const DomId backend = resolve_backend(session, disk.backend_domain, fmt::format("disk '{}'", disk.vdev), guest);

@@ -21,6 +21,8 @@ struct Defaults {
     std::optional<std::string> vif_bridge;
     std::optional<std::string> vif_gateway_device;
     std::optional<std::string> vif_backend;
+    std::optional<std::string> vif_backend_type;
+    bool disks_prefer_linux = false; ///< of those that Linux's own backend can serve
     std::optional<std::string> block_device_start;
     std::optional<std::int64_t> max_grant_frames;
     std::optional<std::int64_t> max_maptrack_frames;

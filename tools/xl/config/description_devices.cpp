@@ -107,9 +107,9 @@ using Parameters = std::map<std::string, std::string>;
 
 bool is_vif_key(std::string_view key)
 {
-    static const std::set<std::string_view> known{"type", "mac",    "bridge",  "netdev",  "gatewaydev",
-                                                  "ip",   "script", "backend", "vifname", "model",
-                                                  "rate", "accel",  "devid",   "mtu",     "forwarddev"};
+    static const std::set<std::string_view> known{
+        "type",    "mac",   "bridge", "netdev", "gatewaydev", "ip",  "script",     "backend",
+        "vifname", "model", "rate",   "accel",  "devid",      "mtu", "forwarddev", "backendtype"};
     return known.contains(key) ||
            std::find(std::begin(colo_fields), std::end(colo_fields), key) != std::end(colo_fields);
 }
@@ -150,6 +150,8 @@ Parameters vif_parameters(const Reader& reader, const Item& item)
         else if (pair->first == "type" && pair->second != "vif" && pair->second != "ioemu")
             reader.complain(item.where, fmt::format("there is no interface type '{}'", pair->second));
         else {
+            if (pair->first == "backendtype" && pair->second != "xylem" && pair->second != "linux")
+                reader.complain(item.where, fmt::format("there is no interface backendtype '{}'", pair->second));
             if (pair->first == "mac" && !loose_mac(pair->second).whole)
                 reader.complain(item.where, fmt::format("'{}' is no MAC address", pair->second));
             parameters[pair->first == "netdev" ? "gatewaydev" : pair->first] = pair->second;
@@ -175,6 +177,7 @@ Json vif(const Reader& reader, const Defaults& defaults, const Item& item, std::
         {"script", defaults.vif_script},
         {"gatewaydev", defaults.vif_gateway_device},
         {"backend", defaults.vif_backend},
+        {"backendtype", defaults.vif_backend_type},
     };
     for (const auto& [key, value] : otherwise)
         if (value)
@@ -209,6 +212,7 @@ Json vif(const Reader& reader, const Defaults& defaults, const Item& item, std::
         copy(field, field);
     copy("trusted", "trusted");
     copy("mac-filter", "mac_filter");
+    copy("backendtype", "backend_type");
     return json;
 }
 

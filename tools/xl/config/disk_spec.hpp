@@ -24,6 +24,7 @@ struct DiskSpec {
     bool direct_io_safe = false;
     std::string backend_domain; ///< empty for dom0
     std::string backend_type;   ///< empty to let xl choose
+    bool prefers_linux = false; ///< where xl chooses, Linux's own backend for what it can serve: xl.conf's default
     std::string specification;
     std::string script;
     // Keys of ours: what the guest may have of the disk.

@@ -289,12 +289,18 @@ void apply_defaults(VifSpec& vif, const Defaults& defaults)
         {&VifSpec::bridge, defaults.vif_bridge},
         {&VifSpec::script, defaults.vif_script},
         {&VifSpec::backend_domain, defaults.vif_backend},
+        {&VifSpec::backend_type, defaults.vif_backend_type},
     };
     for (const auto& [field, value] : fields)
         if ((vif.*field).empty() && value)
             vif.*field = *value;
     if (vif.gateway_device.empty() && dom0::is_routing_script(vif.script))
         vif.gateway_device = defaults.vif_gateway_device.value_or("");
+}
+
+void apply_defaults(DiskSpec& disk, const Defaults& defaults)
+{
+    disk.prefers_linux = defaults.disks_prefer_linux;
 }
 
 DomainConfig read_domain_config(const Settings& settings, const std::string& file, const Machine& machine,
@@ -314,6 +320,8 @@ DomainConfig read_domain_config(const Settings& settings, const std::string& fil
     read_scheduling(reader, config);
     read_actions(reader, config);
     config.disks = read_devices<DiskSpec>(reader, "disk", parse_disk_spec);
+    for (DiskSpec& disk : config.disks)
+        apply_defaults(disk, defaults);
     config.vifs = read_devices<VifSpec>(reader, "vif", parse_vif_spec);
     for (VifSpec& vif : config.vifs)
         apply_defaults(vif, defaults);

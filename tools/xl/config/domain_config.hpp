@@ -63,8 +63,9 @@ struct DomainConfig {
 bool is_domain_name(std::string_view name);
 inline constexpr const char* domain_name_rule = "at most 40 letters, digits and _-.+:@, not digits alone";
 
-/// Gives an interface what xl.conf has for those that do not say otherwise.
+/// Gives an interface or a disk what xl.conf has for those that do not say otherwise.
 void apply_defaults(VifSpec& vif, const Defaults& defaults);
+void apply_defaults(DiskSpec& disk, const Defaults& defaults);
 
 /// A sentence for each setting that read_domain_config refuses by its name alone.
 std::vector<std::string> unserved_options(const Settings& settings);

@@ -74,13 +74,19 @@ void VifParser::parameter(const Parameter& p)
             throw SpecError(p.offset,
                             fmt::format("the interface type '{}' is for HVM guests; a PV guest's is 'vif'", p.value));
         vif_.type = p.value;
+    } else if (p.key == "backendtype") {
+        if (p.value != "xylem" && p.value != "linux")
+            throw SpecError(p.offset,
+                            fmt::format("'{}' is no backendtype of an interface; expected xylem or linux", p.value));
+        vif_.backend_type = p.value;
     } else if (p.key == "model") {
         throw SpecError(p.offset, "'model' is for HVM guests; a PV guest has no emulated card");
     } else {
-        throw SpecError(p.offset,
-                        fmt::format("unknown interface parameter '{}'; expected mac, bridge, vifname, script, ip, "
-                                    "backend, rate, devid, mtu, gatewaydev, type, trusted, untrusted or mac-filter",
-                                    p.key));
+        throw SpecError(
+            p.offset,
+            fmt::format("unknown interface parameter '{}'; expected mac, bridge, vifname, script, ip, "
+                        "backend, backendtype, rate, devid, mtu, gatewaydev, type, trusted, untrusted or mac-filter",
+                        p.key));
     }
 }
 

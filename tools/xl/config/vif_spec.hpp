@@ -28,7 +28,9 @@ struct VifSpec {
     std::optional<std::uint32_t> devid;
     std::optional<std::uint32_t> mtu;
     bool trusted = true;
-    bool mac_filter = false; ///< a key of ours: frames that the guest sends have its own address as source
+    // Keys of ours.
+    bool mac_filter = false;  ///< frames that the guest sends have its own address as source
+    std::string backend_type; ///< "linux" for Linux's own backend, "xylem" or empty for ours
 };
 
 /// @throws SpecError

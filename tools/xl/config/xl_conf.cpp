@@ -21,12 +21,14 @@ constexpr auto served = std::to_array<std::string_view>({
     "blkdev_start",
     "claim_mode",
     "defaultbridge",
+    "disk.default.backendtype",
     "lockfile",
     "max_grant_frames",
     "max_grant_version",
     "max_maptrack_frames",
     "run_hotplug_scripts",
     "vif.default.backend",
+    "vif.default.backendtype",
     "vif.default.bridge",
     "vif.default.gatewaydev",
     "vif.default.script",
@@ -40,6 +42,17 @@ template <std::size_t N> bool among(const std::array<std::string_view, N>& names
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+}
+
+static std::optional<std::string> one_of(const Reader& reader, const char* name,
+                                         std::initializer_list<std::string_view> known)
+{
+    const auto value = reader.text(name);
+    if (!value || std::find(known.begin(), known.end(), *value) != known.end())
+        return value;
+    reader.complain(reader.place(name),
+                    fmt::format("'{}' is no {}; expected {}", *value, name, fmt::join(known, " or ")));
+    return std::nullopt;
 }
 
 XlConf read_xl_conf(const Settings& settings, const std::string& file, Complaints& complaints)
@@ -60,6 +73,8 @@ XlConf read_xl_conf(const Settings& settings, const std::string& file, Complaint
     conf.defaults.vif_bridge = either("vif.default.bridge", "defaultbridge");
     conf.defaults.vif_gateway_device = reader.text("vif.default.gatewaydev");
     conf.defaults.vif_backend = reader.text("vif.default.backend");
+    conf.defaults.vif_backend_type = one_of(reader, "vif.default.backendtype", {"xylem", "linux"});
+    conf.defaults.disks_prefer_linux = one_of(reader, "disk.default.backendtype", {"qdisk", "phy"}) == "phy";
     conf.defaults.block_device_start = reader.text("blkdev_start");
     conf.defaults.max_grant_frames = reader.bounded("max_grant_frames", 0, most);
     conf.defaults.max_maptrack_frames = reader.bounded("max_maptrack_frames", 0, most);

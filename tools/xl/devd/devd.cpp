@@ -8,6 +8,7 @@
 #include "tools/xl/devd/programs.hpp"
 #include "tools/xl/environment.hpp"
 #include "tools/xl/failure.hpp"
+#include "tools/xl/linux_backend.hpp"
 #include "tools/xl/paths.hpp"
 
 #include <array>
@@ -90,7 +91,7 @@ void serve(const std::string& pid_path, const std::function<void()>& on_ready)
     const PidFile pid_file(pid_path);
     BackendPrograms programs(loop, own_folder());
     const auto provide = [&](const std::string& kind) {
-        if (is_served_by_linux(kind))
+        if (linux_takes_all(kind))
             return Provision::linux;
         return programs.provide(kind) ? Provision::ours : Provision::nobody;
     };

@@ -4,6 +4,7 @@
 #include "backends/lib/log.hpp"
 #include "tools/xl/bridge.hpp"
 #include "tools/xl/failure.hpp"
+#include "tools/xl/linux_backend.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -41,14 +42,10 @@ void set_up(backends::Store& store, const ServedDevice& device)
 
 }
 
-bool is_served_by_linux(const std::string& kind)
-{
-    return access(("/sys/bus/xen-backend/drivers/" + kind).c_str(), F_OK) == 0;
-}
-
 void set_up_for_linux(backends::Store& store, const ServedDevice& device)
 {
     try {
+        bind_to_linux(device.kind, device.guest, device.number);
         set_up(store, device);
     } catch (const std::exception& error) {
         backends::log("{} {}/{}: {}", device.kind, device.guest.value, device.number, error.what());

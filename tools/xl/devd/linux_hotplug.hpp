@@ -7,10 +7,8 @@
 
 namespace xylem::xl {
 
-/// Whether the kernel serves devices of this kind.
-bool is_served_by_linux(const std::string& kind);
-
-/// Does what is left for the device to do. An error goes into its folder, as a hotplug script's.
+/// Has Linux's backend take up the device, and does what is left to do for it. An error goes into its folder, as a
+/// hotplug script's.
 void set_up_for_linux(backends::Store& store, const ServedDevice& device);
 
 }

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,8 +31,17 @@ std::string how_it_ended(int status)
     return fmt::format("exit status {}", WEXITSTATUS(status));
 }
 
-/// In the child. It ends with us, in an orderly way: what it serves is then for those whom our successor starts, and
-/// two never serve one device.
+/// Waits until no other process runs this program for an xl devd, and holds that for as long as it is run: the lock
+/// goes with the last process that has the file open.
+void await_turn(const std::filesystem::path& program)
+{
+    const int file = open(program.c_str(), O_RDONLY); // stays open when the program is executed
+    while (file >= 0 && flock(file, LOCK_EX) < 0 && errno == EINTR) {
+    }
+}
+
+/// In the child. It ends with us, in an orderly way: what it serves is then for those whom our successor starts. Those
+/// wait for its end, as two must never serve one device.
 [[noreturn]] void become(const std::filesystem::path& program, pid_t parent)
 {
     sigset_t none;
@@ -38,6 +49,7 @@ std::string how_it_ended(int status)
     sigprocmask(SIG_SETMASK, &none, nullptr);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() == parent) {
+        await_turn(program);
         unsetenv("NOTIFY_SOCKET"); // its supervisor is ours, and waits for us alone
         execl(program.c_str(), program.filename().c_str(), nullptr);
     }

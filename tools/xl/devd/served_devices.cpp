@@ -2,6 +2,7 @@
 #include "tools/xl/devd/served_devices.hpp"
 
 #include "backends/lib/log.hpp"
+#include "backends/lib/xenbus.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -121,9 +122,16 @@ void ServedDevices::look_at(const ServedDevice& device)
     log("{} {}/{}: ended, and removed", device.kind, device.guest.value, device.number);
 }
 
+Provision ServedDevices::whose(const ServedDevice& device)
+{
+    if (store_.read(device.folder + "/" + backends::backend_type_node) == backends::linux_backend_type)
+        return Provision::linux;
+    return helpers_.provide(device.kind);
+}
+
 void ServedDevices::serve(const ServedDevice& device, const std::string& state)
 {
-    switch (helpers_.provide(device.kind)) {
+    switch (whose(device)) {
     case Provision::ours:
         return;
     case Provision::linux:

@@ -25,11 +25,11 @@ struct ServedDevice {
 /// What a path is, somewhere below `base`, the backend folder: nothing if it is not a device's folder or in one.
 std::optional<ServedDevice> device_at(const std::string& base, const std::string& path);
 
-/// Whose the backends of a kind are.
+/// Whose a device's backend is.
 enum class Provision { ours, linux, nobody };
 
 struct DeviceHelpers {
-    /// Has the backend of a kind run.
+    /// Has the backend run of a kind of devices that do not say whose they are.
     std::function<Provision(const std::string& kind)> provide;
     /// Does for a device of Linux's backend what that leaves to others. May be called again at any time.
     std::function<void(const ServedDevice& device)> set_up_for_linux;
@@ -46,6 +46,7 @@ private:
     void scan();
     void look_soon(const ServedDevice& device);
     void look_at(const ServedDevice& device);
+    Provision whose(const ServedDevice& device);
     void serve(const ServedDevice& device, const std::string& state);
 
     backends::EventLoop& loop_;
