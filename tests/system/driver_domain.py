@@ -232,7 +232,7 @@ sleep 2
 
 step the same once more
 xl create -q /run/driver.cfg
-wait_until 120 driver_is_ready 2
+wait_until 120 driver_is_ready 2 || { console_of driver | tail -n 60; xl list; false; }
 xl create -q /run/served.cfg
 wait_until 180 ready_times 4
 xl destroy driver
