@@ -55,25 +55,28 @@ constexpr abi::MmuUpdateCmd command_of(const abi::MmuUpdate& request)
     return static_cast<abi::MmuUpdateCmd>(request.ptr & abi::mmu_update_cmd_mask);
 }
 
-inline Result<void> update_table(const mm::Parties& parties, const abi::MmuUpdate& request,
-                                 mm::AccessedDirty accessed_dirty, mm::FlushNeeded& flush)
+constexpr bool updates_table(abi::MmuUpdateCmd command)
+{
+    return command == abi::MmuUpdateCmd::normal_pt_update || command == abi::MmuUpdateCmd::pt_update_preserve_ad ||
+           command == abi::MmuUpdateCmd::pt_update_no_translate;
+}
+
+/// For commands of updates_table().
+inline Result<void> update_table(const mm::Parties& parties, const abi::MmuUpdate& request, mm::FlushNeeded& flush)
 {
     const MachineAddress entry(request.ptr & ~abi::mmu_update_cmd_mask);
-    return mm::update_entry(parties, entry, request.val, accessed_dirty, flush);
+    const bool preserves = command_of(request) == abi::MmuUpdateCmd::pt_update_preserve_ad;
+    return mm::update_entry(parties, entry, request.val,
+                            preserves ? mm::AccessedDirty::preserve : mm::AccessedDirty::replace, flush);
 }
 
 Result<void> update(Domain& self, const Named& named, const abi::MmuUpdate& request, mm::FlushNeeded& flush)
 {
     const mm::Parties parties{.tables = named.tables->memory, .data = *named.data.owner, .caller = self.memory};
-    switch (command_of(request)) {
-    case abi::MmuUpdateCmd::normal_pt_update:
-    case abi::MmuUpdateCmd::pt_update_no_translate:
-        return update_table(parties, request, mm::AccessedDirty::replace, flush);
-    case abi::MmuUpdateCmd::pt_update_preserve_ad:
-        return update_table(parties, request, mm::AccessedDirty::preserve, flush);
-    case abi::MmuUpdateCmd::machphys_update:
+    if (updates_table(command_of(request)))
+        return update_table(parties, request, flush);
+    if (command_of(request) == abi::MmuUpdateCmd::machphys_update)
         return update_machphys(self, named, request);
-    }
     return Error::NotImplemented;
 }
 
@@ -123,11 +126,11 @@ bool is_one_of_its_own(const Domain& domain, const Arguments& args)
 }
 
 /// Does one update of the caller's own. What is interrupted goes on as a list of one.
-i64 update_one(Domain& domain, const abi::MmuUpdate& request, mm::AccessedDirty accessed_dirty, Arguments& args)
+i64 update_one(Domain& domain, const abi::MmuUpdate& request, Arguments& args)
 {
     const mm::Parties parties{.tables = domain.memory, .data = domain.memory, .caller = domain.memory};
     mm::FlushNeeded flush = mm::FlushNeeded::none;
-    const Result<void> result = update_table(parties, request, accessed_dirty, flush);
+    const Result<void> result = update_table(parties, request, flush);
     flush_if_needed(domain, flush);
     if (result == Error::Preempted || mm::has_pending(domain.memory)) [[unlikely]]
         return Progress(args).end(result, result.ok() ? 1 : 0, sizeof(abi::MmuUpdate), domain.memory);
@@ -144,14 +147,9 @@ i64 mmu_update(Vcpu& self, Arguments& args)
     const Result<abi::MmuUpdate> request = GuestIn<abi::MmuUpdate>(args.a[0]).copy_in();
     if (!request.ok()) [[unlikely]]
         return to_errno(request.error());
-    switch (command_of(request.value())) {
-    case abi::MmuUpdateCmd::normal_pt_update:
-        return update_one(domain, request.value(), mm::AccessedDirty::replace, args);
-    case abi::MmuUpdateCmd::pt_update_preserve_ad:
-        return update_one(domain, request.value(), mm::AccessedDirty::preserve, args);
-    default:
+    if (!updates_table(command_of(request.value()))) [[unlikely]]
         return update_many(domain, args); // which reads it anew, and decides by what it has read
-    }
+    return update_one(domain, request.value(), args);
 }
 
 }

@@ -18,6 +18,13 @@ expect() { # WHAT EXPECTED FOUND
     [ "$2" = "$3" ] || { echo "SCRIPT-FAILED $1: expected '$2', found '$3'"; trap - EXIT; exit 1; }
 }
 
+refused() { # WORDS COMMAND...: it fails, and says that
+    words=$1
+    shift
+    if "$@" > /run/said 2>&1; then expect "the end of $*" "a failure" "success"; fi
+    grep -q -- "$words" /run/said || expect "what $* says" "$words" "$(cat /run/said)"
+}
+
 console_of() {
     tr -d '\\r' < "/var/log/xen/console/guest-$1.log"
 }

@@ -37,12 +37,6 @@ done
 """
 
 DOM0 = f"""\
-refused() {{ # WORDS COMMAND...: it fails, and says that
-    words=$1
-    shift
-    if "$@" > /run/said 2>&1; then expect "the end of $*" "a failure" "success"; fi
-    grep -q -- "$words" /run/said || expect "what $* says" "$words" "$(cat /run/said)"
-}}
 pty() {{
     xl channel-list demo | awk '$6 == "pty" {{ print $7 }}'
 }}

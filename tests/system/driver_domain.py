@@ -55,12 +55,6 @@ read_on > /dev/console 2>&1 &
 """
 
 DOM0 = dom0_state.AS_BEFORE + dom0_state.SMALL_GUEST + """\
-refused() { # WORDS COMMAND...: it fails, and says that
-    words=$1
-    shift
-    if "$@" > /run/said 2>&1; then expect "the end of $*" "a failure" "success"; fi
-    grep -q -- "$words" /run/said || expect "what $* says" "$words" "$(cat /run/said)"
-}
 as_before_but_for_pages() {
     /rig/dom0-state > /run/state
     [ "$(grep -v '^free pages' /run/state)" = "$(grep -v '^free pages' /run/state.driver)" ]

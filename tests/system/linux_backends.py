@@ -30,12 +30,6 @@ echo "XVDC $(sha256sum < /dev/xvdc | cut -d' ' -f1)"
 """
 
 DOM0 = dom0_state.AS_BEFORE + dom0_state.SMALL_GUEST + """\
-refused() { # WORDS COMMAND...: it fails, and says that
-    words=$1
-    shift
-    if "$@" > /run/said 2>&1; then expect "the end of $*" "a failure" "success"; fi
-    grep -q -- "$words" /run/said || expect "what $* says" "$words" "$(cat /run/said)"
-}
 bound_are() { # DEVICES
     for device in /sys/bus/xen-backend/devices/*; do
         [ ! -e $device/driver ] || echo ${device##*/}

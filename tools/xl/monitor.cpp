@@ -84,23 +84,18 @@ End watch_for_end(Session& session, DomId domain)
     }
 }
 
+/// In `session`, and in others once the store has been away.
 End wait_for_end(Session& session, DomId domain)
 {
-    const auto tell = [](const xenstore::StoreError& error) {
-        log("the store is away ({}); trying again", error.what());
-        std::this_thread::sleep_for(1s);
-    };
-    try {
-        return watch_for_end(session, domain);
-    } catch (const xenstore::StoreError& error) {
-        tell(error);
-    }
-    for (;;) {
+    for (bool is_first = true;; is_first = false) {
         try {
+            if (is_first)
+                return watch_for_end(session, domain);
             Session another;
             return watch_for_end(another, domain);
         } catch (const xenstore::StoreError& error) {
-            tell(error);
+            log("the store is away ({}); trying again", error.what());
+            std::this_thread::sleep_for(1s);
         }
     }
 }
