@@ -43,9 +43,14 @@ def all_jobs(arguments):
     return sorted(jobs, key=lambda job: -job.seconds)
 
 
-def tail(log):
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log and log.exists() else []
-    return [f"    | {line}" for line in lines[-TAIL_LINES:]]
+def details(outcome):
+    """Why, and for what failed the end of its log: the lines that follow its name."""
+    if outcome.reason:
+        yield "    " + outcome.reason.replace("\n", "\n    ")
+    if outcome.verdict is Verdict.FAILED and outcome.log:
+        yield f"    the end of {outcome.log}:"
+        lines = outcome.log.read_text(encoding="utf-8", errors="replace").splitlines() if outcome.log.exists() else []
+        yield from (f"    | {line}" for line in lines[-TAIL_LINES:])
 
 
 def report(outcomes, seconds, done, total):
@@ -53,12 +58,7 @@ def report(outcomes, seconds, done, total):
         # A passed case of many is not worth a line of its own.
         if outcome.verdict is Verdict.PASSED and len(outcomes) > 1:
             continue
-        print(f"[{done}/{total}] {outcome.verdict.value:7} {seconds:6.1f} s  {outcome.name}", flush=True)
-        if outcome.reason:
-            print("    " + outcome.reason.replace("\n", "\n    "))
-        if outcome.verdict is Verdict.FAILED and outcome.log:
-            print(f"    the end of {outcome.log}:")
-            print("\n".join(tail(outcome.log)), flush=True)
+        print("\n".join((f"[{done}/{total}] {outcome.verdict.value:7} {seconds:6.1f} s  {outcome.name}", *details(outcome))), flush=True)
     passed = sum(outcome.verdict is Verdict.PASSED for outcome in outcomes)
     if len(outcomes) > 1 and passed:
         prefix = outcomes[0].name.rsplit("/", 1)[0]
@@ -87,7 +87,7 @@ def run(jobs):
         report(outcomes, seconds, done, len(jobs))
         results.append((job.name, outcomes, seconds))
         counts.update(outcome.verdict for outcome in outcomes)
-        failed += [outcome.name for outcome in outcomes if outcome.verdict is Verdict.FAILED]
+        failed += [outcome for outcome in outcomes if outcome.verdict is Verdict.FAILED]
     return counts, failed, results
 
 
@@ -116,8 +116,8 @@ def main():
     if arguments.table:
         table.write(arguments.table, results, seconds)
         print(f"the table is in {arguments.table}")
-    for name in failed:
-        print(f"failed: {name}")
+    for outcome in failed:  # once more: whoever is sent the end of the output only must find the reason there
+        print("\n".join((f"failed: {outcome.name}", *details(outcome))))
     print(f"{counts[Verdict.PASSED]} passed, {counts[Verdict.FAILED]} failed, {counts[Verdict.SKIPPED]} skipped")
     sys.exit(1 if failed else 0)
 

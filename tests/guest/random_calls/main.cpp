@@ -278,8 +278,17 @@ bool do_without(TrapFrame& frame)
     return true;
 }
 
-/// To where there is nothing, by selectors and flags of all sorts, on a stack that takes the fault's frame. Never to
-/// the other mode: there is no user root.
+/// For CS, of any segment but the flat one of 32 bits: in it the stack pointer loses its upper half, and with it the
+/// stack that the fault's frame must go to, which is the end of a guest on either hypervisor. Of ring 0, so that the
+/// guest stays in the kernel's mode: there is no user root.
+u64 code_selector(Random& random)
+{
+    const u64 flat = abi::flat_ring3_cs64 & ~u64{3}, flat32 = abi::flat_ring3_cs32 & ~u64{3};
+    const u64 selector = random.chance(50) ? flat : word(random) & ~u64{3};
+    return (selector & 0xffff) == flat32 ? flat : selector;
+}
+
+/// To where there is nothing, by selectors and flags of all sorts, on a stack that takes the fault's frame.
 void iret(Random& random)
 {
     constexpr u64 nowhere[] = {0x5000, 0x7fff'ffff'fff8, 0x8000'0000'0000, 0xffff'7fff'ffff'ffff,
@@ -293,7 +302,7 @@ void iret(Random& random)
     for (u64& each : frame)
         each = word(random);
     frame[4] = random.pick(nowhere);
-    frame[5] = random.chance(50) ? abi::flat_ring3_cs64 & ~u64{3} : word(random) & ~u64{3};
+    frame[5] = code_selector(random);
     frame[8] = random.chance(50) ? abi::flat_ring3_ss64 : word(random);
     asm volatile("lea 1f(%%rip), %%rax\n"
                  "mov %%rax, %[behind]\n"
