@@ -1,7 +1,7 @@
 # What things cost, in instructions that QEMU counts: native Linux, real Xen, Xylem.
 
 APT_DEPS += gcc libc6-dev
-BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/,osbench stamp until_line)
+BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/,osbench stamp until_line store_echo)
 STORE_LOAD := $(BUILD)/bench/store-load
 STORE_LOAD_OBJECTS := $(call host_objects,tests/bench/store_load.cpp)
 BENCH_SKIP ?=
