@@ -4,7 +4,6 @@
 #include "backends/lib/service.hpp"
 #include "backends/lib/xen_store.hpp"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <linux/capability.h>
@@ -41,9 +40,10 @@ static void serve(Service& service)
 
 int main(int argc, char** argv)
 {
-    CLI::App app("Serves guests' disks: each device in backend/vbd, from the file that its params name.");
+    xylem::dom0::Program program(
+        "Serves guests' disks: each device in backend/vbd, from the file that its params name.", argv[0]);
     // Disks belong to whoever made them.
     Service service({.capabilities = {CAP_DAC_OVERRIDE}, .socket_families = {}, .io_uring = true});
-    service.add_options(app);
-    return service_main(app, argc, argv, [&] { serve(service); });
+    service.add_options(program);
+    return service_main(program, argc, argv, [&] { serve(service); });
 }

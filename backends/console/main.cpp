@@ -5,7 +5,6 @@
 #include "backends/lib/service.hpp"
 #include "backends/lib/xen_store.hpp"
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 
 using namespace xylem;
@@ -37,21 +36,25 @@ static void serve(Service& service, const console::Options& options)
 
 int main(int argc, char** argv)
 {
-    CLI::App app("Serves guests' consoles: a pty each, and a log; and channels, on ptys and Unix sockets. SIGHUP opens "
-                 "the logs anew.");
+    xylem::dom0::Program program(
+        "Serves guests' consoles: a pty each, and a log; and channels, on ptys and Unix sockets. SIGHUP opens "
+        "the logs anew.",
+        argv[0]);
     Service service({.capabilities = {}, .socket_families = {}, .io_uring = false, .listening = true});
-    service.add_options(app);
+    service.add_options(program);
     std::string what = "guest";
     std::string folder = "/var/log/xen/console";
-    app.add_option("--log", what, "whose output goes to a log file: guest (or all) or none")
-        ->check(CLI::IsMember({"guest", "all", "none"}))
-        ->capture_default_str();
-    app.add_option("--log-dir", folder, "where the logs lie, as guest-NAME.log")->capture_default_str();
+    program.add_option("--log", what, "whose output goes to a log file: guest (or all) or none")
+        .one_of({"guest", "all", "none"})
+        .shows_default();
+    program.add_option("--log-dir", folder, "where the logs lie, as guest-NAME.log").shows_default();
     std::size_t limit = 16 << 20;
-    app.add_option("--log-limit", limit, "bytes of one log; the one before it is kept as guest-NAME.log.1; 0: no limit")
-        ->transform(CLI::AsSizeValue(false))
-        ->capture_default_str();
-    return service_main(app, argc, argv, [&] {
+    program
+        .add_option("--log-limit", limit,
+                    "bytes of one log; the one before it is kept as guest-NAME.log.1; 0: no limit")
+        .size()
+        .shows_default();
+    return service_main(program, argc, argv, [&] {
         serve(service, console::Options{what == "none" ? "" : folder, limit});
     });
 }

@@ -6,8 +6,6 @@
 #include "backends/lib/xen_peer.hpp"
 #include "backends/lib/xen_store.hpp"
 
-#include <CLI/CLI.hpp>
-
 namespace xylem::backends {
 
 static void serve(Service& service, const BackendKind& kind)
@@ -28,10 +26,10 @@ static void serve(Service& service, const BackendKind& kind)
 
 int backend_main(int argc, char** argv, const BackendKind& kind)
 {
-    CLI::App app(kind.about);
+    dom0::Program program(kind.about, argv[0]);
     Service service(kind.needs);
-    service.add_options(app);
-    return service_main(app, argc, argv, [&] { serve(service, kind); });
+    service.add_options(program);
+    return service_main(program, argc, argv, [&] { serve(service, kind); });
 }
 
 }

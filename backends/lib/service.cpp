@@ -4,7 +4,6 @@
 #include "backends/lib/log.hpp"
 #include "backends/lib/notify.hpp"
 
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
@@ -13,10 +12,10 @@
 
 namespace xylem::backends {
 
-void Service::add_options(CLI::App& app)
+void Service::add_options(dom0::Command program)
 {
-    app.add_option("--pid-file", pid_file_, "write this process's number here once it is ready");
-    app.add_flag("--unconfined", unconfined_, "keep all capabilities and system calls, as for a debugger");
+    program.add_option("--pid-file", pid_file_, "write this process's number here once it is ready");
+    program.add_flag("--unconfined", unconfined_, "keep all capabilities and system calls, as for a debugger");
 }
 
 void Service::announce() const
@@ -52,13 +51,10 @@ void Service::run(EventLoop& loop, std::function<void(EventLoop::Handler done)> 
     log("ended");
 }
 
-int service_main(CLI::App& app, int argc, char** argv, const std::function<void()>& body)
+int service_main(dom0::Program& program, int argc, char** argv, const std::function<void()>& body)
 {
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 1;
-    }
+    if (const std::optional<int> end = program.parse({argv + 1, argv + argc}, 1))
+        return *end;
     try {
         body();
         return 0;

@@ -4,12 +4,9 @@
 
 #include "backends/lib/confine.hpp"
 #include "backends/lib/event_loop.hpp"
+#include "dom0/lib/program.hpp"
 
 #include <string>
-
-namespace CLI {
-class App;
-}
 
 namespace xylem::backends {
 
@@ -19,7 +16,7 @@ public:
     explicit Service(Needs needs) : needs_(std::move(needs)) {}
 
     /// Adds the options that every service has.
-    void add_options(CLI::App& app);
+    void add_options(dom0::Command program);
 
     /// Runs `loop` until `begin_end` has been called, by a signal, and called back. `on_hangup` may be empty.
     void run(EventLoop& loop, std::function<void(EventLoop::Handler done)> begin_end, EventLoop::Handler on_hangup);
@@ -33,6 +30,6 @@ private:
 };
 
 /// Parses options and runs `body`. @return the exit status: 1 with one sentence on stderr when `body` throws
-int service_main(CLI::App& app, int argc, char** argv, const std::function<void()>& body);
+int service_main(dom0::Program& program, int argc, char** argv, const std::function<void()>& body);
 
 }

@@ -4,7 +4,6 @@
 #include "backends/lib/xen_store.hpp"
 #include "backends/net/device.hpp"
 
-#include <CLI/CLI.hpp>
 #include <linux/capability.h>
 #include <sys/socket.h>
 
@@ -25,11 +24,12 @@ static void serve(Service& service)
 
 int main(int argc, char** argv)
 {
-    CLI::App app(
+    xylem::dom0::Program program(
         "Serves guests' network interfaces: each device in backend/vif, by a tap on the bridge that it names, or "
-        "with routes to the guest.");
+        "with routes to the guest.",
+        argv[0]);
     // Taps are made, named, put on bridges, and given routes.
     Service service({.capabilities = {CAP_NET_ADMIN}, .socket_families = {AF_INET, AF_NETLINK}});
-    service.add_options(app);
-    return service_main(app, argc, argv, [&] { serve(service); });
+    service.add_options(program);
+    return service_main(program, argc, argv, [&] { serve(service); });
 }

@@ -31,7 +31,7 @@ $(eval $(call unit_test,backends_block,tests/unit/backends/block_request_test.cp
 $(eval $(call unit_test,backends_qcow2,$(addprefix tests/unit/backends/,qcow2_image_test.cpp qcow2_crash_test.cpp \
   qcow2_header_test.cpp qcow2_tool.cpp) $(BACKENDS_BLOCK) $(BACKENDS_TEST_SUPPORT),,$(BACKENDS_BLOCK_LDLIBS)))
 $(eval $(call unit_test,backends_confine,$(addprefix tests/unit/backends/,confine_test.cpp confined_backends_test.cpp \
-  qcow2_tool.cpp) $(BACKENDS_BLOCK) $(BACKENDS_CONSOLE) backends/net/tap.cpp dom0/lib/routed_interface.cpp \
+  qcow2_tool.cpp) $(BACKENDS_BLOCK) $(BACKENDS_CONSOLE) backends/net/tap.cpp $(addprefix dom0/lib/,program.cpp routed_interface.cpp) \
   $(addprefix backends/lib/,confine.cpp notify.cpp service.cpp) \
   $(BACKENDS_TEST_SUPPORT),,$(BACKENDS_BLOCK_LDLIBS) $(BACKENDS_SERVICE_LDLIBS)))
 $(eval $(call unit_test,backends_limits,$(addprefix tests/unit/backends/,limits_test.cpp rings_test.cpp) \

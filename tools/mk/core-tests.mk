@@ -24,15 +24,11 @@ $(CORE_TEST_LIB): $(CORE_TEST_OBJECTS)
 
 define core_test
 UNIT_TESTS += $(BUILD)/tests/unit/$(1)
-$(BUILD)/obj/test/$(1)/%.o: %.cpp
-	@mkdir -p $$(@D)
-	@echo "  CXX     $$< ($(1))"
-	@$$(CXX) $$(TEST_CXXFLAGS) -fno-strict-aliasing -MMD -MP -c $$< -o $$@
-$(BUILD)/tests/unit/$(1): $$(patsubst %.cpp,$(BUILD)/obj/test/$(1)/%.o,$(2)) $$(CORE_TEST_LIB)
+$(BUILD)/tests/unit/$(1): $$(patsubst %.cpp,$(SHARED_TEST_OBJ)/%.o,$(2)) $$(CORE_TEST_LIB)
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
 	@$$(CXX) $$^ $$(TEST_LDFLAGS) -o $$@
--include $$(patsubst %.cpp,$(BUILD)/obj/test/$(1)/%.d,$(2))
+-include $$(patsubst %.cpp,$(SHARED_TEST_OBJ)/%.d,$(2))
 endef
 
 $(eval $(call core_test,mm,$(wildcard tests/unit/mm/*.cpp)))

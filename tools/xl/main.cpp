@@ -1,6 +1,7 @@
 // xl: domains at the command line. See `xl help`.
 //
 // Exit codes are Debian's: 0 done, 1 failed, 2 the command line is wrong.
+#include "dom0/lib/program.hpp"
 #include "tools/xl/commands/channel.hpp"
 #include "tools/xl/commands/commands.hpp"
 #include "tools/xl/commands/monitoring.hpp"
@@ -12,6 +13,7 @@
 
 namespace {
 
+using namespace xylem;
 using namespace xylem::xl;
 
 constexpr int failed = 1;
@@ -20,7 +22,7 @@ constexpr int misused = 2;
 /// Which file of commands/ has which commands. To make a command costs as much as some of them do in all, so that only
 /// those of one file are made where it is known by the name.
 struct Group {
-    void (*add)(CLI::App& xl);
+    void (*add)(dom0::Command xl);
     std::string_view names; ///< between spaces
 };
 constexpr Group groups[] = {
@@ -41,7 +43,7 @@ constexpr Group groups[] = {
     {commands::add_unserved, ""},
 };
 
-void add_commands(CLI::App& xl, const std::string& wanted)
+void add_commands(dom0::Command xl, const std::string& wanted)
 {
     for (const Group& group : groups)
         if (group.names.find(" " + wanted + " ") != std::string_view::npos)
@@ -50,35 +52,29 @@ void add_commands(CLI::App& xl, const std::string& wanted)
         group.add(xl);
 }
 
-void add_global_options(CLI::App& xl)
+void add_global_options(dom0::Command xl)
 {
-    xl.require_subcommand(1);
-    xl.add_flag_callback(
-          "-v", [] { verbose = true; }, "say what is done")
-        ->trigger_on_parse();
+    xl.require_subcommand();
+    xl.add_early_flag(
+        "-v", [] { verbose = true; }, "say what is done");
     // Debian's other global options, which scripts pass: what they ask for is the case already.
     for (const char* flag : {"-f", "-t", "-T"})
-        xl.add_flag(flag)->description("has no effect")->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+        xl.add_flag(flag, "has no effect").repeatable();
 }
 
-/// The whole name of the command that `word` begins, if it begins one alone.
-std::string complete(const CLI::App& xl, const std::string& word)
+/// The whole name of the command that `word` begins.
+std::string complete(dom0::Command xl, const std::string& word)
 {
     std::vector<std::string> found;
-    for (const CLI::App* command : xl.get_subcommands({})) {
-        if (command->get_name() == word)
+    for (std::string& command : xl.subcommands()) {
+        if (command == word)
             return word;
-        if (command->get_name().starts_with(word))
-            found.push_back(command->get_name());
+        if (command.starts_with(word))
+            found.push_back(std::move(command));
     }
-    return found.size() == 1 ? found[0] : word;
-}
-
-void check_command(const CLI::App& xl, const std::string& word)
-{
-    const auto known = xl.get_subcommands([&](const CLI::App* command) { return command->get_name() == word; });
-    if (known.empty())
+    if (found.size() != 1)
         fail("there is no command '{}'; xl help lists them", word);
+    return found[0];
 }
 
 auto first_command(std::vector<std::string>& words)
@@ -97,7 +93,7 @@ void turn_help_around(std::vector<std::string>& words)
 
 int run(int count, char** arguments)
 {
-    CLI::App xl("Domains at the command line: create, list and end them, and look after their devices.", "xl");
+    dom0::Program xl("Domains at the command line: create, list and end them, and look after their devices.", "xl");
     std::vector<std::string> words(arguments + 1, arguments + count);
     std::erase(words, std::string());
     turn_help_around(words);
@@ -108,17 +104,9 @@ int run(int count, char** arguments)
         fmt::print("{}", xl.help());
         return failed;
     }
-    if (command != words.end()) { // it may be cut short
-        *command = complete(xl, *command);
-        check_command(xl, *command);
-    }
-    try {
-        std::reverse(words.begin(), words.end()); // as CLI11 wants them
-        xl.parse(words);
-        return 0;
-    } catch (const CLI::ParseError& error) {
-        return xl.exit(error) == 0 ? 0 : misused;
-    }
+    if (command != words.end())
+        *command = complete(xl, *command); // it may be cut short
+    return xl.parse(words, misused).value_or(0);
 }
 
 }

@@ -8,7 +8,6 @@
 #include "tests/unit/backends/confined.hpp"
 #include "tests/unit/backends/qcow2_tool.hpp"
 
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <fcntl.h>
 #include <filesystem>
@@ -286,13 +285,13 @@ TEST(ConfinedService, ItTellsOfItselfAndEndsInOrder)
     ASSERT_EQ(bind(supervisor.get(), reinterpret_cast<sockaddr*>(&name), sizeof name), 0);
     EXPECT_EQ(in_a_child([&] {
                   setenv("NOTIFY_SOCKET", address.c_str(), 1);
-                  CLI::App app("a service");
+                  dom0::Program program("a service", "service");
                   Service service({});
-                  service.add_options(app);
+                  service.add_options(program);
                   std::string words[] = {"service", "--pid-file", pid_file};
                   char* arguments[] = {words[0].data(), words[1].data(), words[2].data(), nullptr};
                   int hangups = 0;
-                  const int status = service_main(app, 3, arguments, [&] {
+                  const int status = service_main(program, 3, arguments, [&] {
                       EventLoop loop;
                       loop.defer([&] {
                           raise(SIGHUP);

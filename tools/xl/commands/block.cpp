@@ -111,12 +111,12 @@ void change_medium(const std::string& name, const std::string& vdev)
 
 }
 
-void add_block(CLI::App& xl)
+void add_block(dom0::Command xl)
 {
     auto to = std::make_shared<std::pair<std::string, std::vector<std::string>>>();
-    CLI::App* command = add_domain_command(xl, "block-attach", "Create a new virtual block device", to->first);
-    command->add_option("disk-spec", to->second, "as in a configuration's disk=, in one word or several")->required();
-    command->callback([to] { attach(to->first, to->second); });
+    dom0::Command command = add_domain_command(xl, "block-attach", "Create a new virtual block device", to->first);
+    command.add_option("disk-spec", to->second, "as in a configuration's disk=, in one word or several").required();
+    command.callback([to] { attach(to->first, to->second); });
 
     struct Detach {
         std::string domain;
@@ -125,25 +125,25 @@ void add_block(CLI::App& xl)
     };
     auto from = std::make_shared<Detach>();
     command = add_domain_command(xl, "block-detach", "Destroy a domain's virtual block device", from->domain);
-    command->add_option("devid", from->vdev, "the disk: xvda, or its number")->required();
-    command->add_flag("--force", from->force, "do not ask the guest");
-    command->callback([from] { detach(from->domain, from->vdev, from->force); });
+    command.add_option("devid", from->vdev, "the disk: xvda, or its number").required();
+    command.add_flag("--force", from->force, "do not ask the guest");
+    command.callback([from] { detach(from->domain, from->vdev, from->force); });
 
     auto names = std::make_shared<std::vector<std::string>>();
     command = xl.add_subcommand("block-list", "List virtual block devices for a domain");
-    command->add_option("domain", *names, "names or ids")->required();
+    command.add_option("domain", *names, "names or ids").required();
     auto as_json = std::make_shared<bool>(false);
     add_json_flag(command, *as_json);
-    command->callback([=] { list(*names, *as_json); });
+    command.callback([=] { list(*names, *as_json); });
 
     auto drive = std::make_shared<std::array<std::string, 3>>();
     command = add_domain_command(xl, "cd-insert", "Insert a cdrom into a guest's cd drive", (*drive)[0]);
-    command->add_option("vdev", (*drive)[1], "the drive")->required();
-    command->add_option("target", (*drive)[2], "the medium's image")->required();
-    command->callback([drive] { change_medium((*drive)[0], (*drive)[1]); });
+    command.add_option("vdev", (*drive)[1], "the drive").required();
+    command.add_option("target", (*drive)[2], "the medium's image").required();
+    command.callback([drive] { change_medium((*drive)[0], (*drive)[1]); });
     command = add_domain_command(xl, "cd-eject", "Eject a cdrom from a guest's cd drive", (*drive)[0]);
-    command->add_option("vdev", (*drive)[1], "the drive")->required();
-    command->callback([drive] { change_medium((*drive)[0], (*drive)[1]); });
+    command.add_option("vdev", (*drive)[1], "the drive").required();
+    command.callback([drive] { change_medium((*drive)[0], (*drive)[1]); });
 }
 
 }

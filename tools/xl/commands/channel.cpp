@@ -77,14 +77,14 @@ void list(const std::vector<std::string>& names, bool as_json)
 
 }
 
-void add_channel(CLI::App& xl)
+void add_channel(dom0::Command xl)
 {
     auto names = std::make_shared<std::vector<std::string>>();
-    CLI::App* command = xl.add_subcommand("channel-list", "List virtual channel devices for a domain");
-    command->add_option("domain", *names, "names or ids")->required();
+    dom0::Command command = xl.add_subcommand("channel-list", "List virtual channel devices for a domain");
+    command.add_option("domain", *names, "names or ids").required();
     auto as_json = std::make_shared<bool>(false);
     add_json_flag(command, *as_json);
-    command->callback([=] { list(*names, *as_json); });
+    command.callback([=] { list(*names, *as_json); });
 }
 
 }

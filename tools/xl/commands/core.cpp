@@ -7,12 +7,12 @@
 
 namespace xylem::xl::commands {
 
-void add_core(CLI::App& xl)
+void add_core(dom0::Command xl)
 {
     auto arguments = std::make_shared<std::pair<std::string, std::string>>();
-    CLI::App* command = add_domain_command(xl, "dump-core", "Core dump a domain", arguments->first);
-    command->add_option("file", arguments->second, "what to write, in Xen's dump-core format")->required();
-    command->callback([arguments] {
+    dom0::Command command = add_domain_command(xl, "dump-core", "Core dump a domain", arguments->first);
+    command.add_option("file", arguments->second, "what to write, in Xen's dump-core format").required();
+    command.callback([arguments] {
         Session session;
         const DomId domain = id_of(resolve_guest(session, arguments->first, "dump the core of"));
         dump_core(session, domain, arguments->second);

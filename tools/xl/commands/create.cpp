@@ -177,32 +177,32 @@ void config_update(const std::string& name, const Source& source)
     save_source(id_of(info), uuid_text(info.handle), config.source);
 }
 
-void add_source(CLI::App* command, Source& source)
+void add_source(dom0::Command command, Source& source)
 {
-    command->add_option("configfile", source.words,
-                        "the configuration file, then settings that replace its own: key=value");
-    command->add_option("-f,--defconfig", source.file, "use the given configuration file");
-    command->add_flag("-d", source.debug, "print the resulting configuration too");
+    command.add_option("configfile", source.words,
+                       "the configuration file, then settings that replace its own: key=value");
+    command.add_option("-f,--defconfig", source.file, "use the given configuration file");
+    command.add_flag("-d", source.debug, "print the resulting configuration too");
 }
 
 }
 
-void add_create(CLI::App& xl)
+void add_create(dom0::Command xl)
 {
     auto arguments = std::make_shared<CreateArguments>();
-    CLI::App* command = xl.add_subcommand("create", "Create a domain from config file <filename>");
+    dom0::Command command = xl.add_subcommand("create", "Create a domain from config file <filename>");
     add_source(command, arguments->source);
-    command->add_flag("-c", arguments->console, "connect to the console after the domain is created");
-    command->add_flag("-p", arguments->paused, "leave the domain paused after it is created");
-    command->add_flag("-n,--dryrun", arguments->dry_run, "print the resulting configuration and create nothing");
-    command->add_flag("-q,--quiet", arguments->source.quiet, "say less");
-    command->add_flag("-e", arguments->no_monitor, "do not wait in the background for the death of the domain");
-    command->add_flag("-F", arguments->foreground, "stay in the foreground until the death of the domain");
-    command->add_flag("-i,--ignore-global-affinity-masks", arguments->ignore_masks,
-                      "let it run where xl.conf would not");
-    command->add_flag("-V,--vncviewer,-A,--vncviewer-autopass", arguments->viewer,
-                      "not served: guests have no framebuffer");
-    command->callback([arguments] { create(*arguments); });
+    command.add_flag("-c", arguments->console, "connect to the console after the domain is created");
+    command.add_flag("-p", arguments->paused, "leave the domain paused after it is created");
+    command.add_flag("-n,--dryrun", arguments->dry_run, "print the resulting configuration and create nothing");
+    command.add_flag("-q,--quiet", arguments->source.quiet, "say less");
+    command.add_flag("-e", arguments->no_monitor, "do not wait in the background for the death of the domain");
+    command.add_flag("-F", arguments->foreground, "stay in the foreground until the death of the domain");
+    command.add_flag("-i,--ignore-global-affinity-masks", arguments->ignore_masks,
+                     "let it run where xl.conf would not");
+    command.add_flag("-V,--vncviewer,-A,--vncviewer-autopass", arguments->viewer,
+                     "not served: guests have no framebuffer");
+    command.callback([arguments] { create(*arguments); });
 
     auto name = std::make_shared<std::string>();
     auto source = std::make_shared<Source>();
@@ -212,7 +212,7 @@ void add_create(CLI::App& xl)
                                  "rebuilding the domain after reboot",
                                  *name);
     add_source(command, *source);
-    command->callback([=] { config_update(*name, *source); });
+    command.callback([=] { config_update(*name, *source); });
 }
 
 }

@@ -6,13 +6,13 @@
 
 namespace xylem::xl::commands {
 
-void add_devd(CLI::App& xl)
+void add_devd(dom0::Command xl)
 {
     auto options = std::make_shared<DevdOptions>();
-    CLI::App* command = xl.add_subcommand("devd", "Daemon that listens for devices and launches backends");
-    command->add_flag("-F", options->in_foreground, "stay in the foreground");
-    command->add_option("-p,--pidfile", options->pid_file, "write the daemon's number here");
-    command->callback([options] { run_devd(*options); });
+    dom0::Command command = xl.add_subcommand("devd", "Daemon that listens for devices and launches backends");
+    command.add_flag("-F", options->in_foreground, "stay in the foreground");
+    command.add_option("-p,--pidfile", options->pid_file, "write the daemon's number here");
+    command.callback([options] { run_devd(*options); });
 }
 
 }

@@ -239,31 +239,31 @@ void audit()
 
 }
 
-void add_host(CLI::App& xl)
+void add_host(dom0::Command xl)
 {
     auto numa = std::make_shared<bool>(false);
     auto as_json = std::make_shared<bool>(false);
-    CLI::App* command = xl.add_subcommand("info", "Get information about Xen host");
-    command->add_flag("-n,--numa", *numa, "topology and NUMA nodes too");
+    dom0::Command command = xl.add_subcommand("info", "Get information about Xen host");
+    command.add_flag("-n,--numa", *numa, "topology and NUMA nodes too");
     add_json_flag(command, *as_json);
-    command->callback([=] { info(*numa, *as_json); });
+    command.callback([=] { info(*numa, *as_json); });
 
     auto clear = std::make_shared<bool>(false);
     command = xl.add_subcommand("dmesg", "Read and/or clear dmesg buffer");
-    command->add_flag("-c,--clear", *clear, "clear it after reading");
-    command->callback([clear] { dmesg(*clear); });
+    command.add_flag("-c,--clear", *clear, "clear it after reading");
+    command.callback([clear] { dmesg(*clear); });
 
     auto keys = std::make_shared<std::string>();
     command = xl.add_subcommand("debug-keys", "Send debug keys to Xen");
-    command->add_option("keys", *keys, "letters, as typed on the hypervisor's console")->required();
-    command->callback([keys] { debug_keys(*keys); });
+    command.add_option("keys", *keys, "letters, as typed on the hypervisor's console").required();
+    command.callback([keys] { debug_keys(*keys); });
 
     auto words = std::make_shared<std::vector<std::string>>();
     command = xl.add_subcommand("set-parameters", "Set hypervisor parameters");
-    command->add_option("params", *words, "as on the hypervisor's command line: key=value, key or no-key")->required();
-    command->callback([words] { set_parameters(*words); });
+    command.add_option("params", *words, "as on the hypervisor's command line: key=value, key or no-key").required();
+    command.callback([words] { set_parameters(*words); });
 
-    xl.add_subcommand("audit", "Check the hypervisor's invariants over the whole machine")->callback(audit);
+    xl.add_subcommand("audit", "Check the hypervisor's invariants over the whole machine").callback(audit);
 }
 
 }

@@ -105,27 +105,27 @@ void rename(const std::string& name, const std::string& new_name)
     });
 }
 
-void add_stop(CLI::App& xl, const char* name, const char* description, const char* request, const char* said)
+void add_stop(dom0::Command xl, const char* name, const char* description, const char* request, const char* said)
 {
     auto arguments = std::make_shared<StopArguments>();
-    CLI::App* command = xl.add_subcommand(name, description);
-    command->add_option("domain", arguments->domain, "name or id");
-    command->add_flag("-a,--all", arguments->all, "all guests");
-    command->add_flag("-w,--wait", arguments->wait, "wait until they have ended");
-    command->add_flag("-F", arguments->force, "for HVM guests; a PV guest always listens to the store");
-    command->callback([=] { stop(*arguments, request, said); });
+    dom0::Command command = xl.add_subcommand(name, description);
+    command.add_option("domain", arguments->domain, "name or id");
+    command.add_flag("-a,--all", arguments->all, "all guests");
+    command.add_flag("-w,--wait", arguments->wait, "wait until they have ended");
+    command.add_flag("-F", arguments->force, "for HVM guests; a PV guest always listens to the store");
+    command.callback([=] { stop(*arguments, request, said); });
 }
 
 }
 
-CLI::App* add_domain_command(CLI::App& xl, const char* name, const char* description, std::string& domain)
+dom0::Command add_domain_command(dom0::Command xl, const char* name, const char* description, std::string& domain)
 {
-    CLI::App* command = xl.add_subcommand(name, description);
-    command->add_option("domain", domain, "name or id")->required();
+    dom0::Command command = xl.add_subcommand(name, description);
+    command.add_option("domain", domain, "name or id").required();
     return command;
 }
 
-void add_lifecycle(CLI::App& xl)
+void add_lifecycle(dom0::Command xl)
 {
     struct Simple {
         const char* name;
@@ -138,12 +138,12 @@ void add_lifecycle(CLI::App& xl)
     };
     for (const Simple& entry : simple) {
         auto domain = std::make_shared<std::string>();
-        add_domain_command(xl, entry.name, entry.description, *domain)->callback([=] { entry.act(*domain); });
+        add_domain_command(xl, entry.name, entry.description, *domain).callback([=] { entry.act(*domain); });
     }
     auto doomed = std::make_shared<std::string>();
-    CLI::App* command = add_domain_command(xl, "destroy", "Terminate a domain immediately", *doomed);
-    command->add_flag("-f")->description("for domain 0, which is never destroyed from within");
-    command->callback([doomed] { destroy(*doomed); });
+    dom0::Command command = add_domain_command(xl, "destroy", "Terminate a domain immediately", *doomed);
+    command.add_flag("-f", "for domain 0, which is never destroyed from within");
+    command.callback([doomed] { destroy(*doomed); });
 
     add_stop(xl, "shutdown", "Issue a shutdown signal to a domain", "poweroff", "Shutting down");
     add_stop(xl, "reboot", "Issue a reboot signal to a domain", "reboot", "Rebooting");
@@ -152,15 +152,15 @@ void add_lifecycle(CLI::App& xl)
     auto kind = std::make_shared<std::string>();
     auto number = std::make_shared<unsigned>(0);
     command = add_domain_command(xl, "console", "Attach to domain's console", *spoken_to);
-    command->add_option("-t", *kind, "the console's type: pv")->check(CLI::IsMember({"pv"}));
-    command->add_option("-n", *number, "the console's number: 0, or that of a channel on a pty, from 1 on")
-        ->check(CLI::Range(std::size_t{0}, config::most_channels));
-    command->callback([=] { console(*spoken_to, *number); });
+    command.add_option("-t", *kind, "the console's type: pv").one_of({"pv"});
+    command.add_option("-n", *number, "the console's number: 0, or that of a channel on a pty, from 1 on")
+        .between(0, config::most_channels);
+    command.callback([=] { console(*spoken_to, *number); });
 
     auto names = std::make_shared<std::pair<std::string, std::string>>();
     command = add_domain_command(xl, "rename", "Rename a domain", names->first);
-    command->add_option("new-name", names->second, "what to call it")->required();
-    command->callback([names] { rename(names->first, names->second); });
+    command.add_option("new-name", names->second, "what to call it").required();
+    command.callback([names] { rename(names->first, names->second); });
 }
 
 }

@@ -232,42 +232,42 @@ void domid(const std::string& name)
 
 }
 
-void add_listing(CLI::App& xl)
+void add_listing(dom0::Command xl)
 {
     auto arguments = std::make_shared<ListArguments>();
-    CLI::App* command = xl.add_subcommand("list", "List information about all/some domains");
-    command->add_option("domain", arguments->domains, "names or ids; all domains if none");
-    command->add_flag("-l,--long,--json", arguments->as_json, "all details, as JSON");
-    command->add_flag("-v,--verbose", arguments->verbose, "UUIDs, reasons of shutdown and security labels too");
-    command->add_flag("-Z,--context", arguments->context, "security labels too");
-    command->add_flag("-c,--cpupool", arguments->cpupool, "CPU pools too");
-    command->add_flag("-n,--numa", arguments->numa, "NUMA affinity too");
-    command->callback([arguments] { list(*arguments); });
+    dom0::Command command = xl.add_subcommand("list", "List information about all/some domains");
+    command.add_option("domain", arguments->domains, "names or ids; all domains if none");
+    command.add_flag("-l,--long,--json", arguments->as_json, "all details, as JSON");
+    command.add_flag("-v,--verbose", arguments->verbose, "UUIDs, reasons of shutdown and security labels too");
+    command.add_flag("-Z,--context", arguments->context, "security labels too");
+    command.add_flag("-c,--cpupool", arguments->cpupool, "CPU pools too");
+    command.add_flag("-n,--numa", arguments->numa, "NUMA affinity too");
+    command.callback([arguments] { list(*arguments); });
 
     auto as_json = std::make_shared<bool>(false);
     command = xl.add_subcommand("vm-list", "List guest domains, excluding dom0, stubdoms, etc.");
     add_json_flag(command, *as_json);
-    command->callback([as_json] { vm_list(*as_json); });
+    command.callback([as_json] { vm_list(*as_json); });
 
     command = xl.add_subcommand("claims", "List outstanding claim information about all domains");
     add_json_flag(command, *as_json);
-    command->callback([as_json] { claims(*as_json); });
+    command.callback([as_json] { claims(*as_json); });
 
     auto name = std::make_shared<std::string>();
     command = xl.add_subcommand("domid", "Convert a domain name to domain id");
-    command->add_option("name", *name, "the domain's name")->required();
-    command->callback([name] { domid(*name); });
+    command.add_option("name", *name, "the domain's name").required();
+    command.callback([name] { domid(*name); });
 
     auto id = std::make_shared<std::string>();
     command = xl.add_subcommand("domname", "Convert a domain id to domain name");
-    command->add_option("id", *id, "the domain's id")->required();
-    command->callback([id] { domname(*id); });
+    command.add_option("id", *id, "the domain's id").required();
+    command.callback([id] { domname(*id); });
 
     auto names = std::make_shared<std::vector<std::string>>();
     command = xl.add_subcommand("uptime", "Print uptime for all/some domains");
-    command->add_option("domain", *names, "names or ids; all domains if none");
+    command.add_option("domain", *names, "names or ids; all domains if none");
     add_json_flag(command, *as_json);
-    command->callback([=] { uptime(*names, *as_json); });
+    command.callback([=] { uptime(*names, *as_json); });
 }
 
 }

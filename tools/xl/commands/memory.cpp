@@ -37,17 +37,18 @@ void mem_max(const std::string& name, const std::string& amount)
     session.hypervisor.set_max_memory(domain, kib + slack_kib);
 }
 
-void add(CLI::App& xl, const char* name, const char* description, void (*act)(const std::string&, const std::string&))
+void add(dom0::Command xl, const char* name, const char* description,
+         void (*act)(const std::string&, const std::string&))
 {
     auto arguments = std::make_shared<std::pair<std::string, std::string>>();
-    CLI::App* command = add_domain_command(xl, name, description, arguments->first);
-    command->add_option("mem", arguments->second, "in MiB, or with a unit: b, k, m, g or t")->required();
-    command->callback([=] { act(arguments->first, arguments->second); });
+    dom0::Command command = add_domain_command(xl, name, description, arguments->first);
+    command.add_option("mem", arguments->second, "in MiB, or with a unit: b, k, m, g or t").required();
+    command.callback([=] { act(arguments->first, arguments->second); });
 }
 
 }
 
-void add_memory(CLI::App& xl)
+void add_memory(dom0::Command xl)
 {
     add(xl, "mem-set", "Set the current memory usage for a domain", mem_set);
     add(xl, "mem-max", "Set the maximum amount reservation for a domain", mem_max);

@@ -122,41 +122,41 @@ void explain_domain(const std::string& name, bool as_json)
                    accounts[i].followed.empty() ? "" : "; then ", accounts[i].followed);
 }
 
-void add_top(CLI::App& xl)
+void add_top(dom0::Command xl)
 {
     auto arguments = std::make_shared<TopArguments>();
-    CLI::App* command = xl.add_subcommand("top", "Monitor a host and the domains in real time");
+    dom0::Command command = xl.add_subcommand("top", "Monitor a host and the domains in real time");
     View& view = arguments->view;
-    command->add_option("-d,--delay", view.delay_seconds, "seconds between updates (3)")->check(CLI::Range(1, 86400));
-    command->add_flag("-n,--networks", view.interfaces, "counters of each interface too");
-    command->add_flag("-x,--vbds", view.disks, "counters of each disk too");
-    command->add_flag("-r,--repeat-header", view.repeat_header, "the table's header before each domain");
-    command->add_flag("-v,--vcpus", view.vcpus, "the time of each vCPU too");
-    command->add_flag("-b,--batch", arguments->batch, "lines in place of a screen; reads no keys");
-    command->add_flag("--json", arguments->as_json, "as --batch, one line of JSON an update");
-    command->add_option("-i,--iterations", arguments->iterations, "end after so many updates");
-    command->add_flag("-f,--full-name", view.full_names, "names in full");
-    command->add_flag("-z,--dom0-first", view.dom0_first, "domain 0 first, however the others are sorted");
-    command->callback([arguments] { top(*arguments); });
+    command.add_option("-d,--delay", view.delay_seconds, "seconds between updates (3)").between(1, 86400);
+    command.add_flag("-n,--networks", view.interfaces, "counters of each interface too");
+    command.add_flag("-x,--vbds", view.disks, "counters of each disk too");
+    command.add_flag("-r,--repeat-header", view.repeat_header, "the table's header before each domain");
+    command.add_flag("-v,--vcpus", view.vcpus, "the time of each vCPU too");
+    command.add_flag("-b,--batch", arguments->batch, "lines in place of a screen; reads no keys");
+    command.add_flag("--json", arguments->as_json, "as --batch, one line of JSON an update");
+    command.add_option("-i,--iterations", arguments->iterations, "end after so many updates");
+    command.add_flag("-f,--full-name", view.full_names, "names in full");
+    command.add_flag("-z,--dom0-first", view.dom0_first, "domain 0 first, however the others are sorted");
+    command.callback([arguments] { top(*arguments); });
 }
 
 }
 
-void add_monitoring(CLI::App& xl)
+void add_monitoring(dom0::Command xl)
 {
     add_top(xl);
 
     auto listen = std::make_shared<std::string>();
-    CLI::App* command = xl.add_subcommand("metrics", "Print what domains use, in OpenMetrics' text format");
-    command->add_option("--listen", *listen,
-                        "[ADDRESS:]PORT: serve it to Prometheus by HTTP, on loopback if no address");
-    command->callback([listen] { metrics(*listen); });
+    dom0::Command command = xl.add_subcommand("metrics", "Print what domains use, in OpenMetrics' text format");
+    command.add_option("--listen", *listen,
+                       "[ADDRESS:]PORT: serve it to Prometheus by HTTP, on loopback if no address");
+    command.callback([listen] { metrics(*listen); });
 
     auto name = std::make_shared<std::string>();
     auto as_json = std::make_shared<bool>(false);
     command = add_domain_command(xl, "explain", "Tell why a domain ended, or what it and its devices wait for", *name);
-    command->add_flag("--json", *as_json, "as JSON, the earlier ends of that name too");
-    command->callback([=] { explain_domain(*name, *as_json); });
+    command.add_flag("--json", *as_json, "as JSON, the earlier ends of that name too");
+    command.callback([=] { explain_domain(*name, *as_json); });
 }
 
 }

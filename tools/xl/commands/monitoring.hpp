@@ -1,10 +1,10 @@
 // Those of xl's commands that look: top, metrics, explain.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "dom0/lib/program.hpp"
 
 namespace xylem::xl::commands {
 
-void add_monitoring(CLI::App& xl);
+void add_monitoring(dom0::Command xl);
 
 }

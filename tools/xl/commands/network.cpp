@@ -123,24 +123,24 @@ void list(const std::vector<std::string>& names, bool as_json)
 
 }
 
-void add_network(CLI::App& xl)
+void add_network(dom0::Command xl)
 {
     auto to = std::make_shared<std::pair<std::string, std::vector<std::string>>>();
-    CLI::App* command = add_domain_command(xl, "network-attach", "Create a new virtual network device", to->first);
-    command->add_option("vif-spec", to->second, "as in a configuration's vif=, in one word or several");
-    command->callback([to] { attach(to->first, to->second); });
+    dom0::Command command = add_domain_command(xl, "network-attach", "Create a new virtual network device", to->first);
+    command.add_option("vif-spec", to->second, "as in a configuration's vif=, in one word or several");
+    command.callback([to] { attach(to->first, to->second); });
 
     auto from = std::make_shared<std::pair<std::string, std::string>>();
     command = add_domain_command(xl, "network-detach", "Destroy a domain's virtual network device", from->first);
-    command->add_option("devid|mac", from->second, "the interface's number or address")->required();
-    command->callback([from] { detach(from->first, from->second); });
+    command.add_option("devid|mac", from->second, "the interface's number or address").required();
+    command.callback([from] { detach(from->first, from->second); });
 
     auto names = std::make_shared<std::vector<std::string>>();
     command = xl.add_subcommand("network-list", "List virtual network interfaces for a domain");
-    command->add_option("domain", *names, "names or ids")->required();
+    command.add_option("domain", *names, "names or ids").required();
     auto as_json = std::make_shared<bool>(false);
     add_json_flag(command, *as_json);
-    command->callback([=] { list(*names, *as_json); });
+    command.callback([=] { list(*names, *as_json); });
 }
 
 }

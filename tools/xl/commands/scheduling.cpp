@@ -110,31 +110,30 @@ void schedule(const SchedArguments& arguments)
     arguments.domain.empty() ? list_all(session, arguments) : change(session, arguments);
 }
 
-CLI::App* add_schedule(CLI::App& xl, const char* name, const char* description, abi::SchedulerId scheduler,
-                       const std::shared_ptr<SchedArguments>& arguments)
+dom0::Command add_schedule(dom0::Command xl, const char* name, const char* description, abi::SchedulerId scheduler,
+                           const std::shared_ptr<SchedArguments>& arguments)
 {
     arguments->scheduler = scheduler;
-    CLI::App* command = xl.add_subcommand(name, description);
-    command->add_option("-d,--domain", arguments->domain, "the domain to look at or to change");
-    command->add_option("-p,--cpupool", arguments->pool, "only the domains of this pool");
+    dom0::Command command = xl.add_subcommand(name, description);
+    command.add_option("-d,--domain", arguments->domain, "the domain to look at or to change");
+    command.add_option("-p,--cpupool", arguments->pool, "only the domains of this pool");
     add_json_flag(command, arguments->as_json);
-    command->callback([arguments] { schedule(*arguments); });
+    command.callback([arguments] { schedule(*arguments); });
     return command;
 }
 
-void add_credit(CLI::App& xl, const char* name, const char* description, abi::SchedulerId scheduler)
+void add_credit(dom0::Command xl, const char* name, const char* description, abi::SchedulerId scheduler)
 {
     auto arguments = std::make_shared<SchedArguments>();
-    CLI::App* command = add_schedule(xl, name, description, scheduler, arguments);
-    command->add_option("-w,--weight", arguments->weight, "its weight against the others', 256 by default");
-    command->add_option("-c,--cap", arguments->cap,
-                        "the most it may have, in percent of one processor; 0 for no limit");
-    command->add_flag("-s,--schedparam", arguments->scheduler_itself, "the scheduler's own parameters");
-    command->add_option("-r,--ratelimit_us", arguments->of_the_scheduler, "its rate limit, in microseconds");
+    dom0::Command command = add_schedule(xl, name, description, scheduler, arguments);
+    command.add_option("-w,--weight", arguments->weight, "its weight against the others', 256 by default");
+    command.add_option("-c,--cap", arguments->cap, "the most it may have, in percent of one processor; 0 for no limit");
+    command.add_flag("-s,--schedparam", arguments->scheduler_itself, "the scheduler's own parameters");
+    command.add_option("-r,--ratelimit_us", arguments->of_the_scheduler, "its rate limit, in microseconds");
     if (scheduler == abi::SchedulerId::credit) {
-        command->add_option("-t,--tslice_ms", arguments->of_the_scheduler, "its time slice, in milliseconds");
-        command->add_option("-m,--migration_delay_us", arguments->of_the_scheduler,
-                            "its delay of migrations, in microseconds");
+        command.add_option("-t,--tslice_ms", arguments->of_the_scheduler, "its time slice, in milliseconds");
+        command.add_option("-m,--migration_delay_us", arguments->of_the_scheduler,
+                           "its delay of migrations, in microseconds");
     }
 }
 
@@ -181,26 +180,26 @@ void list_pools(const std::string& wanted, bool list_cpus, bool as_json)
 
 }
 
-void add_scheduling(CLI::App& xl)
+void add_scheduling(dom0::Command xl)
 {
     add_credit(xl, "sched-credit", "Get/set credit scheduler parameters", abi::SchedulerId::credit);
     add_credit(xl, "sched-credit2", "Get/set credit2 scheduler parameters", abi::SchedulerId::credit2);
     auto realtime = std::make_shared<SchedArguments>();
-    CLI::App* command =
+    dom0::Command command =
         add_schedule(xl, "sched-rtds", "Get/set rtds scheduler parameters", abi::SchedulerId::rtds, realtime);
-    command->add_option("-v,--vcpuid", realtime->of_the_scheduler, "the vCPU, or all");
-    command->add_option("-P,--period", realtime->of_the_scheduler, "its period, in microseconds");
-    command->add_option("-b,--budget", realtime->of_the_scheduler, "its budget, in microseconds");
-    command->add_option("-e,--extratime", realtime->of_the_scheduler, "whether it may have more if there is");
+    command.add_option("-v,--vcpuid", realtime->of_the_scheduler, "the vCPU, or all");
+    command.add_option("-P,--period", realtime->of_the_scheduler, "its period, in microseconds");
+    command.add_option("-b,--budget", realtime->of_the_scheduler, "its budget, in microseconds");
+    command.add_option("-e,--extratime", realtime->of_the_scheduler, "whether it may have more if there is");
 
     auto pool = std::make_shared<std::string>();
     auto cpus = std::make_shared<bool>(false);
     command = xl.add_subcommand("cpupool-list", "List CPU pools on host");
-    command->add_option("pool", *pool, "the pool; all if none");
-    command->add_flag("-c,--cpus", *cpus, "list their processors");
+    command.add_option("pool", *pool, "the pool; all if none");
+    command.add_flag("-c,--cpus", *cpus, "list their processors");
     auto as_json = std::make_shared<bool>(false);
     add_json_flag(command, *as_json);
-    command->callback([=] { list_pools(*pool, *cpus, *as_json); });
+    command.callback([=] { list_pools(*pool, *cpus, *as_json); });
 }
 
 }

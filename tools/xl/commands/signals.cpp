@@ -43,18 +43,18 @@ void trigger(const TriggerArguments& arguments)
 
 }
 
-void add_signals(CLI::App& xl)
+void add_signals(dom0::Command xl)
 {
     auto key = std::make_shared<std::pair<std::string, std::string>>();
-    CLI::App* command = add_domain_command(xl, "sysrq", "Send a sysrq to a domain", key->first);
-    command->add_option("letter", key->second, "as Linux's magic SysRq key takes it")->required();
-    command->callback([key] { sysrq(key->first, key->second); });
+    dom0::Command command = add_domain_command(xl, "sysrq", "Send a sysrq to a domain", key->first);
+    command.add_option("letter", key->second, "as Linux's magic SysRq key takes it").required();
+    command.callback([key] { sysrq(key->first, key->second); });
 
     auto arguments = std::make_shared<TriggerArguments>();
     command = add_domain_command(xl, "trigger", "Send a trigger to a domain", arguments->domain);
-    command->add_option("trigger", arguments->trigger, "nmi")->required();
-    command->add_option("vcpu", arguments->vcpu, "which vCPU; 0 if not given");
-    command->callback([arguments] { trigger(*arguments); });
+    command.add_option("trigger", arguments->trigger, "nmi").required();
+    command.add_option("vcpu", arguments->vcpu, "which vCPU; 0 if not given");
+    command.callback([arguments] { trigger(*arguments); });
 }
 
 }

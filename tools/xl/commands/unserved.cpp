@@ -39,34 +39,34 @@ struct Form {
     const char* optional;
 };
 
-void add_form(CLI::App& xl, const Form& form)
+void add_form(dom0::Command xl, const Form& form)
 {
-    CLI::App* command = xl.add_subcommand(form.name, form.description);
+    dom0::Command command = xl.add_subcommand(form.name, form.description);
     auto values = std::make_shared<std::vector<std::string>>(form.options.size() + form.required.size() + 1);
     std::size_t next = 0;
     for (const Option& option : form.options)
         if (option.has_value)
-            command->add_option(option.names, values->at(next++), option.description);
+            command.add_option(option.names, values->at(next++), option.description);
         else
-            command->add_flag(option.names)->description(option.description);
+            command.add_flag(option.names, option.description);
     for (const char* argument : form.required)
-        command->add_option(argument, values->at(next++))->required();
+        command.add_option(argument, values->at(next++)).required();
     if (form.optional)
-        command->add_option(form.optional, values->at(next));
+        command.add_option(form.optional, values->at(next));
     const CommandEntry& entry = entry_of(form.name);
-    command->callback([values, &entry] { refuse(entry); });
+    command.callback([values, &entry] { refuse(entry); });
 }
 
-void add_bare(CLI::App& xl, const CommandEntry& entry)
+void add_bare(dom0::Command xl, const CommandEntry& entry)
 {
-    CLI::App* command = xl.add_subcommand(std::string(entry.name), std::string(entry.description));
-    command->allow_extras();
-    command->callback([&entry] { refuse(entry); });
+    dom0::Command command = xl.add_subcommand(std::string(entry.name), std::string(entry.description));
+    command.allow_extras();
+    command.callback([&entry] { refuse(entry); });
 }
 
 }
 
-void add_unserved(CLI::App& xl)
+void add_unserved(dom0::Command xl)
 {
     add_form(xl, {"save",
                   "Save a domain state to restore later",

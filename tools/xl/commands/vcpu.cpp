@@ -120,28 +120,27 @@ void vcpu_pin(const PinArguments& arguments)
 
 }
 
-void add_vcpu(CLI::App& xl)
+void add_vcpu(dom0::Command xl)
 {
     auto names = std::make_shared<std::vector<std::string>>();
-    CLI::App* command = xl.add_subcommand("vcpu-list", "List the VCPUs for all/some domains");
-    command->add_option("domain", *names, "names or ids; all domains if none");
+    dom0::Command command = xl.add_subcommand("vcpu-list", "List the VCPUs for all/some domains");
+    command.add_option("domain", *names, "names or ids; all domains if none");
     auto as_json = std::make_shared<bool>(false);
     add_json_flag(command, *as_json);
-    command->callback([=] { vcpu_list(*names, *as_json); });
+    command.callback([=] { vcpu_list(*names, *as_json); });
 
     auto set = std::make_shared<std::pair<std::string, u32>>();
     command = add_domain_command(xl, "vcpu-set", "Set the number of active VCPUs allowed for the domain", set->first);
-    command->add_option("count", set->second, "how many")->required();
-    command->add_flag("-i,--ignore-host")->description("more than the host has processors is allowed anyway");
-    command->callback([set] { vcpu_set(set->first, set->second); });
+    command.add_option("count", set->second, "how many").required();
+    command.add_flag("-i,--ignore-host", "more than the host has processors is allowed anyway");
+    command.callback([set] { vcpu_set(set->first, set->second); });
 
     auto pin = std::make_shared<PinArguments>();
     command = add_domain_command(xl, "vcpu-pin", "Set which CPUs a VCPU can use", pin->domain);
-    command->add_option("vcpu", pin->vcpu, "a vCPU's number, or all")->required();
-    command->add_option("cpus", pin->hard, "where it may run: a list of processors, all, or - for no change")
-        ->required();
-    command->add_option("cpus-soft", pin->soft, "where it likes to run");
-    command->callback([pin] { vcpu_pin(*pin); });
+    command.add_option("vcpu", pin->vcpu, "a vCPU's number, or all").required();
+    command.add_option("cpus", pin->hard, "where it may run: a list of processors, all, or - for no change").required();
+    command.add_option("cpus-soft", pin->soft, "where it likes to run");
+    command.callback([pin] { vcpu_pin(*pin); });
 }
 
 }
