@@ -2,7 +2,7 @@
 #include "backends/lib/service.hpp"
 
 #include "backends/lib/log.hpp"
-#include "backends/lib/notify.hpp"
+#include "dom0/lib/notify.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -22,7 +22,7 @@ void Service::announce() const
 {
     if (!pid_file_.empty() && !(std::ofstream(pid_file_) << getpid() << '\n'))
         throw std::runtime_error(fmt::format("cannot write the pid file {}", pid_file_));
-    notify_supervisor("READY=1");
+    dom0::notify_supervisor("READY=1");
     log("ready");
 }
 
@@ -45,7 +45,7 @@ void Service::run(EventLoop& loop, std::function<void(EventLoop::Handler done)> 
         confine(needs_);
     announce();
     loop.run();
-    notify_supervisor("STOPPING=1");
+    dom0::notify_supervisor("STOPPING=1");
     if (!pid_file_.empty())
         unlink(pid_file_.c_str());
     log("ended");

@@ -11,6 +11,7 @@
 #include "hypervisor/domain/cpu_policy.hpp"
 #include "hypervisor/domain/pit.hpp"
 #include "hypervisor/domain/vcpu.hpp"
+#include "hypervisor/mm/exchange.hpp"
 #include "hypervisor/mm/owner.hpp"
 #include "hypervisor/mm/range_set.hpp"
 
@@ -39,6 +40,7 @@ struct Domain {
     bool is_idle = false;
 
     mm::Owner memory; ///< pages owned, limits
+    mm::Exchange exchange{memory};
     event_channels::Table events;
     grant_tables::Table grants;
     CpuPolicy* policy = nullptr;

@@ -121,6 +121,15 @@ void release_interrupts(Domain& domain)
     domain.pirq_eoi_frame = invalid_mfn;
 }
 
+/// What a call left of an exchange of frames that will not be gone on with.
+Result<void> abandon_exchange(Domain& domain)
+{
+    const mm::Exchange::Turn turn(domain.exchange);
+    if (!turn)
+        return Error::Preempted;
+    return domain.exchange.abandon();
+}
+
 Result<void> end_step(Domain& domain)
 {
     switch (domain.end_step) {
@@ -140,6 +149,7 @@ Result<void> end_step(Domain& domain)
         release_interrupts(domain);
         return {};
     case EndStep::memory:
+        TRY(abandon_exchange(domain));
         TRY(mm::relinquish(domain.memory));
         domain.grants.release_frames();
         mm::unshare_hypervisor_frame(domain.memory, domain.shared_info_mfn);

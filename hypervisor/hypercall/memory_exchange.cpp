@@ -1,5 +1,9 @@
 // XENMEM_exchange: frames of a domain for others of another shape or width of address, chunk by chunk. Each chunk is
 // done whole or not at all; `nr_exchanged` tells how far it came. (docs/pv-abi.md 4.1)
+//
+// A call that is preempted within a chunk is made again with the same arguments, and finds in the domain what is under
+// way (mm/exchange.hpp). Guest memory is read anew for each frame: what it says may have changed meanwhile, and each
+// frame is judged by itself.
 
 #include "hypervisor/hypercall/memory_op.hpp"
 #include "hypervisor/mm/exchange.hpp"
@@ -10,13 +14,12 @@ namespace {
 /// One chunk is the larger of an input extent and an output extent.
 struct Shape {
     unsigned in_per_chunk, out_per_chunk; ///< extents
-    u64 chunks;
 
     static Shape of(const abi::MemoryExchange& e)
     {
         const unsigned in = e.in.extent_order, out = e.out.extent_order;
         const unsigned in_shift = out > in ? out - in : 0, out_shift = in > out ? in - out : 0;
-        return {1U << in_shift, 1U << out_shift, e.in.nr_extents >> in_shift};
+        return {1U << in_shift, 1U << out_shift};
     }
 };
 
@@ -36,55 +39,81 @@ Result<void> check(const abi::MemoryExchange& e)
     return {};
 }
 
-Result<void> take_input(mm::Exchange& exchange, const abi::MemoryExchange& e, u64 first, unsigned count)
+void take_next(mm::Exchange& exchange, const abi::MemoryExchange& e)
 {
-    const GuestIn<abi::RawFrame> frames(e.in.extent_start.address);
-    for (u64 i = first; i < first + count; ++i) {
-        const Mfn mfn(TRY(frames.copy_in(i)));
-        for (u64 j = 0; j < u64{1} << e.in.extent_order; ++j)
-            TRY(exchange.take(mfn + j));
-    }
-    return {};
+    const u64 extent = exchange.done() >> e.in.extent_order,
+              within = exchange.done() & ((u64{1} << e.in.extent_order) - 1);
+    const Result<u64> first = GuestIn<abi::RawFrame>(e.in.extent_start.address).copy_in(e.nr_exchanged + extent);
+    if (!first.ok())
+        return exchange.undo(first.error());
+    exchange.take(Mfn(first.value()) + within);
 }
 
-Result<void> give_output(mm::Exchange& exchange, const abi::MemoryExchange& e, u64 first, unsigned count)
+/// The frames change hands: a guest that cannot be told their numbers has lost sight of them, not we.
+void give_next(mm::Exchange& exchange, const abi::MemoryExchange& e, u64 first)
 {
     const GuestInOut<abi::RawFrame> frames(e.out.extent_start.address);
-    Result<void> told;
-    for (u64 i = first; i < first + count; ++i) {
-        // The frames have changed hands: a guest that cannot be told their numbers has lost sight of them, not we.
-        const Result<u64> pfn = frames.copy_in(i);
-        const Mfn mfn = TRY(exchange.give(Pfn(pfn.ok() ? pfn.value() : mm::invalid_m2p)));
-        if (!pfn.ok() || !frames.copy_out(mfn.value, i).ok())
-            told = Error::Fault;
-    }
-    exchange.commit();
-    return told;
+    const u64 extent = first + exchange.done();
+    const Result<u64> pfn = frames.copy_in(extent);
+    const Result<Mfn> mfn = exchange.give(Pfn(pfn.ok() ? pfn.value() : mm::invalid_m2p));
+    if (mfn.ok() && (!pfn.ok() || !frames.copy_out(mfn.value().value, extent).ok()))
+        exchange.fail(Error::Fault);
 }
 
-Result<void> exchange_chunk(mm::Owner& owner, const abi::MemoryExchange& e, const Shape& shape, u64 chunk)
+/// @return Preempted
+Result<void> step(mm::Exchange& exchange, const abi::MemoryExchange& e, u64 first_out)
 {
-    const unsigned bits = TRY(address_bits(e.out.mem_flags));
-    mm::Exchange exchange(owner);
-    for (unsigned i = 0; i < shape.out_per_chunk; ++i)
-        TRY(exchange.allocate(e.out.extent_order, bits));
-    TRY(take_input(exchange, e, chunk * shape.in_per_chunk, shape.in_per_chunk));
-    return give_output(exchange, e, chunk * shape.out_per_chunk, shape.out_per_chunk);
+    using Phase = mm::Exchange::Phase;
+    switch (exchange.phase()) {
+    case Phase::allocating:
+        return exchange.allocate();
+    case Phase::taking:
+        take_next(exchange, e);
+        return {};
+    case Phase::giving:
+        give_next(exchange, e, first_out);
+        return {};
+    default:
+        exchange.clean_up();
+        return {};
+    }
+}
+
+/// The chunk that e.nr_exchanged tells, from where it was left. @return Preempted  it is not over
+Result<void> exchange_chunk(mm::Exchange& exchange, const abi::MemoryExchange& e, const Shape& shape)
+{
+    const u64 first_out = e.nr_exchanged / shape.in_per_chunk * shape.out_per_chunk;
+    for (;;) {
+        TRY(step(exchange, e, first_out));
+        if (!exchange.is_under_way())
+            return exchange.outcome();
+        if (exchange.has_worked_long() && should_preempt())
+            return Error::Preempted;
+    }
 }
 
 /// From where `e.nr_exchanged` says, which tells in the end how many input extents are done.
 Result<void> exchange_all(const MemoryRequest& request, abi::MemoryExchange& e)
 {
     const DomainRef domain = TRY(request.named_domain(e.in.domid));
+    mm::Exchange& exchange = domain->exchange;
+    const mm::Exchange::Turn turn(exchange);
+    if (!turn)
+        return Error::Preempted; // it is another processor's: ask again
     const Shape shape = Shape::of(e);
-    const u64 start = e.nr_exchanged / shape.in_per_chunk;
-    for (u64 chunk = start; chunk < shape.chunks; ++chunk) {
-        e.nr_exchanged = chunk * shape.in_per_chunk;
-        if (chunk != start && should_preempt())
+    e.nr_exchanged -= e.nr_exchanged % shape.in_per_chunk;
+    while (e.nr_exchanged < e.in.nr_extents) {
+        const mm::Exchange::Request wanted{request.caller().id, request.self.id, e};
+        if (!exchange.is_of(wanted)) {
+            TRY(exchange.abandon());
+            const unsigned bits = TRY(address_bits(e.out.mem_flags));
+            TRY(exchange.begin(wanted, {shape.out_per_chunk, e.out.extent_order, bits}));
+        }
+        TRY(exchange_chunk(exchange, e, shape));
+        e.nr_exchanged += shape.in_per_chunk;
+        if (e.nr_exchanged < e.in.nr_extents && exchange.has_worked_long() && should_preempt())
             return Error::Preempted;
-        TRY(exchange_chunk(domain->memory, e, shape, chunk));
     }
-    e.nr_exchanged = e.in.nr_extents;
     return {};
 }
 

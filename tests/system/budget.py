@@ -13,10 +13,6 @@ from tools.run.machine import Machine
 
 GUEST = Path("build/tests/bin/budget.elf")
 BUDGET = 100_000
-# An exchange is done chunk by chunk, each whole or not at all, so that a driver never has half of its contiguous memory; these
-# are chunks of the largest order.
-ATOMIC = {"memory_op: exchange, a run of 512 for as many frames": 2_500_000,
-          "memory_op: exchange, 512 frames for a run": 1_000_000}
 ROW = re.compile(r"budget \| (.+) \| (-?\d+) \| (\d+) \| (\d+)")
 RESULT = re.compile(r"Test result: (\w+)")
 FEWEST_ROWS = 30
@@ -34,5 +30,5 @@ def no_hypercall_exceeds_it(run):
     (run.folder / "table.txt").write_text(table + "\n", encoding="utf-8")
     check(match[1] == "SUCCESS", f"the guest could not carry out its measurements: {match[0]}")
     check(len(rows) >= FEWEST_ROWS, f"{len(rows)} measurements came, {FEWEST_ROWS} were expected")
-    over = [what for what, _, _, longest in rows if longest > ATOMIC.get(what, BUDGET)]
+    over = [what for what, _, _, longest in rows if longest > BUDGET]
     check(not over, f"without a preemption point these exceed {BUDGET} instructions: {'; '.join(over)}\n{table}")

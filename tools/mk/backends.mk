@@ -9,7 +9,7 @@ BACKENDS_QCOW2 := $(addprefix backends/block/qcow2/,compressed.cpp header.cpp im
 BACKENDS_BLOCK := $(addprefix backends/block/,disk.cpp file_disk.cpp limits.cpp open.cpp queue.cpp request.cpp rings.cpp) $(BACKENDS_QCOW2)
 BACKENDS_BLOCK_LDLIBS := -luring -lfmt -lz -lzstd
 
-BACKENDS_XEN := $(addprefix backends/lib/,backend.cpp confine.cpp notify.cpp service.cpp xen_peer.cpp xen_store.cpp)
+BACKENDS_XEN := $(addprefix backends/lib/,backend.cpp confine.cpp service.cpp xen_peer.cpp xen_store.cpp)
 
 $(eval $(call library,backends,$(BACKENDS_LIB) $(BACKENDS_XEN)))
 $(eval $(call program,xylem-blkback,$(BACKENDS_BLOCK) backends/block/device.cpp backends/block/main.cpp,backends xenstore dom0,\
@@ -31,8 +31,8 @@ $(eval $(call unit_test,backends_block,tests/unit/backends/block_request_test.cp
 $(eval $(call unit_test,backends_qcow2,$(addprefix tests/unit/backends/,qcow2_image_test.cpp qcow2_crash_test.cpp \
   qcow2_header_test.cpp qcow2_tool.cpp) $(BACKENDS_BLOCK) $(BACKENDS_TEST_SUPPORT),,$(BACKENDS_BLOCK_LDLIBS)))
 $(eval $(call unit_test,backends_confine,$(addprefix tests/unit/backends/,confine_test.cpp confined_backends_test.cpp \
-  qcow2_tool.cpp) $(BACKENDS_BLOCK) $(BACKENDS_CONSOLE) backends/net/tap.cpp $(addprefix dom0/lib/,program.cpp routed_interface.cpp) \
-  $(addprefix backends/lib/,confine.cpp notify.cpp service.cpp) \
+  qcow2_tool.cpp) $(BACKENDS_BLOCK) $(BACKENDS_CONSOLE) backends/net/tap.cpp $(addprefix dom0/lib/,notify.cpp program.cpp routed_interface.cpp) \
+  $(addprefix backends/lib/,confine.cpp service.cpp) \
   $(BACKENDS_TEST_SUPPORT),,$(BACKENDS_BLOCK_LDLIBS) $(BACKENDS_SERVICE_LDLIBS)))
 $(eval $(call unit_test,backends_limits,$(addprefix tests/unit/backends/,limits_test.cpp rings_test.cpp) \
   $(addprefix backends/block/,limits.cpp rings.cpp) \

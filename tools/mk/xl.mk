@@ -12,7 +12,7 @@ XL_LDLIBS := -static-pie -Wl,-z,pack-relative-relocs $(filter-out -lfmt,$(DOM0_B
 $(eval $(call program,xl,$(XL),$(XL_LIBS),$(XL_LDLIBS)))
 
 # The store's tests talk to a daemon of their own.
-XL_TESTED := $(XL_CONFIG) $(addprefix tools/xl/,bridge.cpp core_file.cpp cpu_list.cpp device.cpp device_setup.cpp device_wait.cpp hand_over.cpp \
+XL_TESTED := $(XL_CONFIG) $(addprefix tools/xl/,bridge.cpp core_file.cpp cpu_list.cpp device.cpp device_setup.cpp device_wait.cpp hand_over.cpp interrupt.cpp \
 	linux_backend.cpp domain_nodes.cpp paths.cpp record.cpp rows.cpp text.cpp command_table.cpp compatibility.cpp) \
 	$(wildcard xenstore/client/*.cpp) xenstore/store/message.cpp xenstore/store/path.cpp xenstore/store/permissions.cpp \
 	$(addprefix dom0/lib/,fd.cpp routed_interface.cpp)

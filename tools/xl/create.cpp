@@ -93,6 +93,7 @@ private:
     void write_store();
     u64 pages() const { return config_.memory_kib / 4; }
 
+    const InterruptGuard interrupts_; ///< the first, so that it outlives the undoing
     Session& session_;
     DomainConfig config_;
     std::vector<DiskTarget> targets_;
@@ -266,7 +267,7 @@ void Creation::write_store()
     explain("wrote its nodes to the store, and introduced it there");
     for (const Device& device : devices_)
         explain("waiting for the backend of {}, {}", device.describe(), device.backend());
-    wait_for_backends(session_.store, devices_);
+    wait_for_backends(session_.store, devices_, interrupts_);
     save_record(*domain_, config_.uuid, to_json(config_));
     if (!config_.source.empty())
         save_source(*domain_, config_.uuid, config_.source);
@@ -289,7 +290,6 @@ void Creation::check_command_line()
 
 DomId Creation::run()
 {
-    const InterruptGuard interrupts;
     explain("making domain '{}'", config_.name);
     complete_config();
     check_name();
@@ -299,13 +299,13 @@ DomId Creation::run()
     const Images images(config_, pages());
     check_memory();
     explain("its name, lists of processors, devices, images and memory are in order");
-    interrupts.check();
+    interrupts_.check();
     make_domain();
     set_affinity();
     build(images);
-    interrupts.check();
+    interrupts_.check();
     write_store();
-    interrupts.check();
+    interrupts_.check();
     done_ = true;
     return *domain_;
 }

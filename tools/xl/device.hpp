@@ -4,6 +4,7 @@
 #include "tools/xl/config/channel_spec.hpp"
 #include "tools/xl/config/disk_spec.hpp"
 #include "tools/xl/config/vif_spec.hpp"
+#include "tools/xl/interrupt.hpp"
 #include "tools/xl/paths.hpp"
 
 namespace xylem::xl {
@@ -59,8 +60,8 @@ Device write_channel(xenstore::StoreView& store, DomId guest, const config::Chan
 config::VifSpec complete(config::VifSpec vif, u32 devid);
 
 /// Waits until the backends have taken the devices up.
-/// @throws Failure  one did not, and what it said
-void wait_for_backends(xenstore::Client& store, const std::vector<Device>& devices);
+/// @throws Failure  one did not, and what it said; or we are interrupted, and the caller is to undo what it has made
+void wait_for_backends(xenstore::Client& store, const std::vector<Device>& devices, const InterruptGuard& interrupts);
 
 /// All of a guest's, by xl's own record.
 std::vector<Device> devices_of(xenstore::Client& store, DomId guest);

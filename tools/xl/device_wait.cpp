@@ -5,6 +5,7 @@
 #include "tools/xl/linux_backend.hpp"
 #include "tools/xl/text.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <unistd.h>
 #include <utility>
@@ -84,6 +85,17 @@ void tell_of_wait(xenstore::Client& store, const Device& device)
                    who_serves(store, device), device.describe());
 }
 
+/// Of the store, at most so long.
+void wait_for_news(xenstore::Client& store, const InterruptGuard& interrupts, std::chrono::milliseconds longest)
+{
+    constexpr auto between_looks = 100ms; // nobody notices that Ctrl-C takes as long
+    for (std::chrono::milliseconds left = longest; left > 0ms; left -= between_looks) {
+        interrupts.check();
+        if (store.wait_for_event(std::min(left, std::chrono::milliseconds(between_looks))))
+            return;
+    }
+}
+
 /// @return whether the backend waits for the guest, or serves it already
 bool is_taken_up(xenstore::Client& store, const Device& device)
 {
@@ -98,7 +110,7 @@ bool is_taken_up(xenstore::Client& store, const Device& device)
 
 }
 
-void wait_for_backends(xenstore::Client& store, const std::vector<Device>& devices)
+void wait_for_backends(xenstore::Client& store, const std::vector<Device>& devices, const InterruptGuard& interrupts)
 {
     const Clock::time_point start = Clock::now();
     for (const Device& device : devices)
@@ -115,7 +127,7 @@ void wait_for_backends(xenstore::Client& store, const std::vector<Device>& devic
             if (is_long && !std::exchange(told, true))
                 tell_of_wait(store, device);
             const Clock::duration left = (is_long ? deadline : start + soon) - Clock::now();
-            store.wait_for_event(std::chrono::duration_cast<std::chrono::milliseconds>(left) + 1ms);
+            wait_for_news(store, interrupts, std::chrono::duration_cast<std::chrono::milliseconds>(left) + 1ms);
         }
         store.unwatch(device.backend(), device.backend());
         if (device.kind == "vif" && device.is_served_by_dom0())

@@ -52,7 +52,10 @@ bool bus_probes()
 int write_to(const std::string& path, const std::string& text)
 {
     const dom0::Fd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    return file && write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : errno;
+    if (!file)
+        return errno;
+    const ssize_t written = write(file.get(), text.data(), text.size());
+    return written < 0 ? errno : written == static_cast<ssize_t>(text.size()) ? 0 : EIO;
 }
 
 /// Whether it has done what it was told shows in the driver's folder alone.

@@ -1,6 +1,7 @@
 // See serve.hpp: an ordered list of steps.
 #include "xenstore/daemon/serve.hpp"
 
+#include "dom0/lib/notify.hpp"
 #include "xenstore/client/client.hpp"
 #include "xenstore/daemon/daemon.hpp"
 #include "xenstore/daemon/live_update.hpp"
@@ -98,23 +99,6 @@ void leave_terminal(const Options& options)
         give_up_with_errno("chdir /");
 }
 
-/// Tells a supervisor that listens as systemd does.
-void tell_supervisor(std::string_view state)
-{
-    const char* path = std::getenv("NOTIFY_SOCKET");
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (!path || (*path != '/' && *path != '@') || std::strlen(path) >= sizeof address.sun_path)
-        return;
-    std::memcpy(address.sun_path, path, std::strlen(path));
-    if (*path == '@')
-        address.sun_path[0] = '\0';
-    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
-    (void)!sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size);
-    close(fd);
-}
-
 int take_signals()
 {
     sigset_t signals;
@@ -187,7 +171,7 @@ int run(const Options& options, const MakeDomains& make_domains)
         (void)!write(parent, &served, 1);
         close(parent);
     }
-    tell_supervisor("READY=1");
+    dom0::notify_supervisor("READY=1");
     log.line("{} {}{}", resumes ? "serving again" : "serving", path, options.has_domains ? "" : ", no domains");
     daemon.run(signals);
     log.line("stopping");

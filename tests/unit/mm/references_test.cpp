@@ -133,34 +133,66 @@ TEST_F(References, AFrameIsEitherStolenOrInUse)
     EXPECT_EQ(guest.audit(), "");
 }
 
-TEST_F(References, AnExchangeThatIsNotCommittedChangesNothing)
+namespace {
+
+using Phase = mm::Exchange::Phase;
+constexpr mm::Exchange::Chunk pair_in_low_memory{1, 1, 32};
+
+void clean_up(mm::Exchange& exchange)
+{
+    while (exchange.is_under_way())
+        exchange.clean_up();
+}
+
+}
+
+TEST_F(References, AnExchangeThatMeetsAReferredFrameChangesNothing)
 {
     const Mfn one = guest.page(), two = guest.page();
     mm::m2p[one.value] = 11;
     const mm::PageRef held = mm::get_page(two, guest.owner.id).take();
     const u64 free = mm::free_frame_count();
-    {
-        mm::Exchange exchange(guest.owner);
-        ASSERT_TRUE(exchange.allocate(1, 32).ok());
-        ASSERT_TRUE(exchange.take(one).ok());
-        EXPECT_EQ(exchange.take(two), Error::Invalid);
-        EXPECT_EQ(exchange.take(one), Error::Invalid) << "twice";
-    }
+    mm::Exchange exchange(guest.owner);
+    ASSERT_TRUE(exchange.begin({}, pair_in_low_memory).ok());
+    ASSERT_TRUE(exchange.allocate().ok());
+    exchange.take(one);
+    ASSERT_EQ(exchange.phase(), Phase::taking);
+    exchange.take(two);
+    ASSERT_EQ(exchange.phase(), Phase::undoing);
+    clean_up(exchange);
+    EXPECT_EQ(exchange.outcome(), Error::Invalid);
     EXPECT_EQ(mm::free_frame_count(), free);
     EXPECT_EQ(mm::m2p[one.value], 11u);
     EXPECT_EQ(guest.owner.total_pages, 2u);
     EXPECT_TRUE(mm::get_page(one, guest.owner.id).ok());
 }
 
+TEST_F(References, AnExchangeTakesAFrameOnce)
+{
+    const Mfn one = guest.page();
+    guest.page();
+    mm::Exchange exchange(guest.owner);
+    ASSERT_TRUE(exchange.begin({}, pair_in_low_memory).ok());
+    ASSERT_TRUE(exchange.allocate().ok());
+    exchange.take(one);
+    exchange.take(one);
+    clean_up(exchange);
+    EXPECT_EQ(exchange.outcome(), Error::Invalid);
+    EXPECT_EQ(guest.owner.total_pages, 2u);
+}
+
 TEST_F(References, AnExchangeGivesAsManyFramesAsItTakes)
 {
     const Mfn one = guest.page(), two = guest.page();
     mm::Exchange exchange(guest.owner);
-    ASSERT_TRUE(exchange.allocate(1, 32).ok());
-    ASSERT_TRUE(exchange.take(one).ok());
-    ASSERT_TRUE(exchange.take(two).ok());
+    ASSERT_TRUE(exchange.begin({}, pair_in_low_memory).ok());
+    ASSERT_TRUE(exchange.allocate().ok());
+    exchange.take(one);
+    exchange.take(two);
+    ASSERT_EQ(exchange.phase(), Phase::giving);
     const Mfn run = exchange.give(Pfn(40)).take();
-    exchange.commit();
+    clean_up(exchange);
+    EXPECT_TRUE(exchange.outcome().ok());
     EXPECT_LT(run, Mfn(u64{1} << 20));
     EXPECT_EQ(mm::m2p[run.value], 40u);
     EXPECT_EQ(mm::m2p[run.value + 1], 41u);

@@ -177,6 +177,112 @@ TEST_F(Exchanges, AFrameThatComesBackIsInNoProcessorsTranslations)
     ASSERT_EQ(guest.mmuext(abi::MmuextCmd::unpin_table, page.value), 0);
 }
 
+// Preempted between steps, a call goes on with what it has.
+TEST_F(Exchanges, APreemptedChunkIsGoneOnWith)
+{
+    populate(512);
+    out = {600};
+    ask(0, 9);
+    const u64 total = guest.domain.memory.total_pages, free = mm::free_frame_count();
+    session.machine.preempt_every(1);
+    ASSERT_EQ(exchange(), 0);
+    EXPECT_GT(guest.issued, 100u);
+    EXPECT_EQ(mm::m2p[out[0] + 511], 600u + 511);
+    EXPECT_EQ(guest.domain.memory.total_pages, total);
+    EXPECT_EQ(mm::free_frame_count(), free);
+
+    in = out;
+    out.assign(512, 0);
+    ask(9, 0);
+    ASSERT_EQ(exchange(), 0);
+    EXPECT_GT(guest.issued, 100u);
+    EXPECT_EQ(mm::reference_count(Mfn(in[0])), 0u);
+    EXPECT_EQ(guest.domain.memory.total_pages, total);
+    EXPECT_EQ(mm::free_frame_count(), free);
+}
+
+TEST_F(Exchanges, APreemptedChunkThatCannotBeDoneIsUndoneInSteps)
+{
+    populate(512);
+    ASSERT_EQ(guest.mmu_update(guest.l1_entry(0), entry_for(Mfn(in[511]), ro)), 0) << "this one cannot be taken";
+    out = {600};
+    ask(0, 9);
+    const u64 total = guest.domain.memory.total_pages, free = mm::free_frame_count();
+    session.machine.preempt_every(1);
+    EXPECT_EQ(exchange(), einval);
+    EXPECT_EQ(request.nr_exchanged, 0u);
+    EXPECT_GT(guest.issued, 100u);
+    for (u64 mfn : in)
+        ASSERT_EQ(mm::frame(Mfn(mfn)).owner, guest.domain.id);
+    EXPECT_EQ(guest.domain.memory.total_pages, total);
+    EXPECT_EQ(mm::free_frame_count(), free);
+}
+
+/// Calls for a run of sixteen frames that are preempted as soon as may be.
+struct LeftExchanges : Exchanges {
+    u64 total = 0, free = 0; ///< as they were before
+
+    void SetUp() override { session.machine.preempt_every(1); }
+    /// Makes so many. @return whether it is not over
+    bool leave_after(unsigned calls)
+    {
+        populate(16);
+        out = {600};
+        ask(0, 4);
+        total = guest.domain.memory.total_pages;
+        free = mm::free_frame_count();
+        for (unsigned i = 0; i < calls; ++i) {
+            Arguments args{{static_cast<u64>(MemoryCmd::exchange), at(request)}};
+            if (hypercall::memory_op(guest.vcpu, args) != hypercall::preempted)
+                return false;
+        }
+        return true;
+    }
+};
+
+// Left at each step in turn: with another call the domain has its frames again, or has got all the new ones.
+TEST_F(LeftExchanges, AnotherCallAbandonsThem)
+{
+    unsigned calls = 1;
+    for (; leave_after(calls); ++calls) {
+        EXPECT_TRUE(guest.domain.exchange.is_under_way());
+        in = {in[0]};
+        out = {7};
+        ask(0, 0);
+        (void)exchange(); // whether the frame is still its own depends on how far the other one came
+        EXPECT_FALSE(guest.domain.exchange.is_under_way());
+        EXPECT_EQ(guest.domain.memory.total_pages, total) << "left after " << calls;
+        EXPECT_EQ(mm::free_frame_count(), free) << "left after " << calls;
+    }
+    EXPECT_GT(calls, 5u);
+}
+
+TEST_F(LeftExchanges, TheEndOfTheDomainAbandonsThem)
+{
+    for (unsigned calls = 1; leave_after(calls); ++calls) {
+        guest.domain.memory.dying = true;
+        while (!guest.domain.exchange.abandon().ok()) {
+        }
+        EXPECT_EQ(mm::free_frame_count() + guest.domain.memory.total_pages, free + total) << "left after " << calls;
+        EXPECT_EQ(exchange(), einval) << "no other one begins";
+        guest.domain.memory.dying = false;
+    }
+}
+
+TEST_F(LeftExchanges, WhatAnotherProcessorIsAtIsAskedForAgain)
+{
+    ASSERT_TRUE(leave_after(1));
+    {
+        const mm::Exchange::Turn others(guest.domain.exchange);
+        ASSERT_TRUE(others);
+        const u64 done = guest.domain.exchange.done();
+        Arguments args{{static_cast<u64>(MemoryCmd::exchange), at(request)}};
+        EXPECT_EQ(hypercall::memory_op(guest.vcpu, args), hypercall::preempted);
+        EXPECT_EQ(guest.domain.exchange.done(), done);
+    }
+    EXPECT_EQ(exchange(), 0);
+}
+
 TEST_F(Exchanges, WhatTheHeapDoesNotHaveIsNotTaken)
 {
     populate(2);

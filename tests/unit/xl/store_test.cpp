@@ -407,6 +407,7 @@ TEST_F(StoreTest, DiskOfADriverDomainIsComparedWithThatDomainsOthersByName)
 
 TEST_F(StoreTest, WhatADriverDomainDoesNotTakeUpIsToldWithItsName)
 {
+    const InterruptGuard interrupts;
     store().write("/local/domain/3/name", "storage");
     const config::DiskSpec disk = config::parse_disk_spec("/dev/vg/guest,raw,xvda,w");
     Device device;
@@ -415,7 +416,7 @@ TEST_F(StoreTest, WhatADriverDomainDoesNotTakeUpIsToldWithItsName)
     });
     store().write(device.backend() + "/hotplug-error", "no\033[31m such device");
     try {
-        wait_for_backends(store(), {device});
+        wait_for_backends(store(), {device}, interrupts);
         FAIL();
     } catch (const Failure& failure) {
         EXPECT_STREQ(failure.what(),
@@ -534,24 +535,46 @@ TEST_F(StoreTest, DomainSetAsideHasANewNameAndUuid)
 
 TEST_F(StoreTest, BackendThatTakesADeviceUpEndsTheWait)
 {
+    const InterruptGuard interrupts;
     Device device;
     store().transact([&](xenstore::StoreView& in) {
         device = write_disk(in, guest, config::parse_disk_spec("/dev/loop0,raw,xvda,w"), {}, Bootable::no);
     });
     std::thread taker = backend(device, "2", [](xenstore::Client&) { return true; });
-    EXPECT_NO_THROW(wait_for_backends(store(), {device}));
+    EXPECT_NO_THROW(wait_for_backends(store(), {device}, interrupts));
     taker.join();
+}
+
+TEST_F(StoreTest, AnInterruptEndsTheWait)
+{
+    const InterruptGuard interrupts;
+    Device device;
+    store().transact([&](xenstore::StoreView& in) {
+        device = write_disk(in, guest, config::parse_disk_spec("/dev/loop0,raw,xvda,w"), {}, Bootable::no);
+    });
+    std::thread hand([self = pthread_self()] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        pthread_kill(self, SIGINT);
+    });
+    try {
+        wait_for_backends(store(), {device}, interrupts);
+        ADD_FAILURE() << "no backend was there";
+    } catch (const Failure& failure) {
+        EXPECT_STREQ(failure.what(), "interrupted; what was begun is undone");
+    }
+    hand.join();
 }
 
 TEST_F(StoreTest, WhatABackendComplainsOfIsTold)
 {
+    const InterruptGuard interrupts;
     Device device;
     store().transact([&](xenstore::StoreView& in) {
         device = write_disk(in, guest, config::parse_disk_spec("/dev/loop0,raw,xvda,w"), {}, Bootable::no);
     });
     store().write(device.backend() + "/hotplug-error", "the disk is on fire");
     try {
-        wait_for_backends(store(), {device});
+        wait_for_backends(store(), {device}, interrupts);
         FAIL();
     } catch (const Failure& failure) {
         EXPECT_STREQ(failure.what(), "the backend cannot serve disk 51712 of domain 7: the disk is on fire");

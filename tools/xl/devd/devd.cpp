@@ -2,8 +2,8 @@
 #include "tools/xl/devd/devd.hpp"
 
 #include "backends/lib/log.hpp"
-#include "backends/lib/notify.hpp"
 #include "backends/lib/xen_store.hpp"
+#include "dom0/lib/notify.hpp"
 #include "tools/xl/devd/linux_hotplug.hpp"
 #include "tools/xl/devd/programs.hpp"
 #include "tools/xl/environment.hpp"
@@ -187,7 +187,7 @@ void start_detached(const std::string& pid_file)
 void run_devd(const DevdOptions& options)
 {
     if (options.in_foreground)
-        return serve(options.pid_file, [] { backends::notify_supervisor("READY=1"); });
+        return serve(options.pid_file, [] { dom0::notify_supervisor("READY=1"); });
     // A relative path is the caller's.
     start_detached(options.pid_file.empty() ? "" : std::filesystem::absolute(options.pid_file).string());
 }

@@ -1,6 +1,6 @@
 // See notify.hpp. The protocol is one datagram to $NOTIFY_SOCKET, and documented as stable: not worth a library with
 // its own closure of compressors in the control domain's image.
-#include "backends/lib/notify.hpp"
+#include "dom0/lib/notify.hpp"
 
 #include "dom0/lib/fd.hpp"
 
@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-namespace xylem::backends {
+namespace xylem::dom0 {
 
 void notify_supervisor(const std::string& words)
 {
@@ -25,7 +25,7 @@ void notify_supervisor(const std::string& words)
     std::memcpy(address.sun_path, path, length);
     if (address.sun_path[0] == '@')
         address.sun_path[0] = '\0'; // the abstract name space
-    const dom0::Fd socket_fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const Fd socket_fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     sendto(socket_fd.get(), words.data(), words.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
            static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
 }

@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace xylem::backends {
+namespace xylem::dom0 {
 
 /// In the words of sd_notify(3): "READY=1".
 void notify_supervisor(const std::string& words);
