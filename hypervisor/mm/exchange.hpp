@@ -4,7 +4,7 @@
 // frames, too many for one go: between any two steps it may be left, and gone on with later. Meanwhile it is kept here,
 // in the domain whose frames they are. What has been taken from it is in none of its lists, but still counts as its
 // own: the room is what the new frames get. Whoever left it may never come back, or come with something else: then the
-// next one, or the domain's end, abandons it.
+// next one, or the domain's end, abandons it. Until then a domain holds one chunk more than it owns, 2 MiB at most.
 #pragma once
 
 #include "hypervisor/abi/memory.hpp"

@@ -23,6 +23,7 @@ For run, demo and debug:
   BOOT=kernel|iso SMP=2 CPU=qemu64 MEM=2G MACHINE=pc|q35   the machine; QEMU="..." further words for QEMU
   GUEST_CMDLINE="token=abc"                                 words for the demo's guest's kernel
   HYP=xylem|xen TOOLS=xylem|debian                          whose hypervisor, and whose xl, xenstored, backends
+DEBUG=-g           programs with variables for a debugger, in a fresh build/; else they have line numbers alone
 XYLEM_CACHE=DIR    where downloaded Debian packages are kept ($(XYLEM_CACHE))
 endef
 
