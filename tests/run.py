@@ -1,6 +1,6 @@
 """Runs the tests: units, guests, systems and lint, two at a time but for those that run alone, a line for each as it ends.
 
-Usage: python3 -m tests.run [--all] [--only PATTERN] [--list] [--table FILE] [--unit BINARY...] [--tsan BINARY...] [--fuzz FUZZER...]
+Usage: python3 -m tests.run [--all] [--only PATTERN] [--list] [--table FILE] [--guest-results] [--unit BINARY...] [--tsan BINARY...] [--fuzz FUZZER...]
                            [--guests IMAGE...]
 Ends with the line `N passed, N failed, N skipped`; exit status 1 if any failed.
 """
@@ -14,7 +14,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from tests.collect import fuzz, guest, system, table, unit
+from tests.collect import fuzz, guest, guest_results, system, table, unit
 from tests.collect.job import Job
 from tests.collect.outcome import Outcome, Verdict
 
@@ -97,6 +97,7 @@ def main():
     parser.add_argument("--only", default="*", help="run the tests whose names match this shell pattern, or one of several with commas between")
     parser.add_argument("--list", action="store_true", help="name the tests and run none")
     parser.add_argument("--table", type=Path, help="write the results to this file too, as a table in Markdown")
+    parser.add_argument("--guest-results", action="store_true", help="refresh tests/guest/results.md if all that it tells of has run")
     parser.add_argument("--unit", nargs="*", default=[])
     parser.add_argument("--tsan", nargs="*", default=[])
     parser.add_argument("--fuzz", nargs="*", default=[])
@@ -116,6 +117,8 @@ def main():
     if arguments.table:
         table.write(arguments.table, results, seconds)
         print(f"the table is in {arguments.table}")
+    if arguments.guest_results and guest_results.refresh(results):
+        print(f"what the guests found is in {guest_results.RESULTS}")
     for outcome in failed:  # once more: whoever is sent the end of the output only must find the reason there
         print("\n".join((f"failed: {outcome.name}", *details(outcome))))
     print(f"{counts[Verdict.PASSED]} passed, {counts[Verdict.FAILED]} failed, {counts[Verdict.SKIPPED]} skipped")

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <ucontext.h>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace xylem::test {
@@ -42,6 +43,7 @@ struct Access {
 struct Step {
     unsigned processor;
     u64 begin; ///< where its accesses begin in the trace
+    u64 state; ///< in front of it: all that what follows depends on
 };
 
 struct Trace {
@@ -63,6 +65,10 @@ struct Run {
     unsigned current = 0;
     std::size_t next_change = 0;
     u64 turns = 0;
+    bool tells_states = false; ///< for which the three below are kept
+    u64 seen[processors] = {}; ///< all that each has read, in its order: where it is follows from that
+    u64 at_the_seam = 0;       ///< all that has been asked of the machine
+    std::unordered_set<u64> words;
 };
 Run* running = nullptr;
 char* stacks[processors];
@@ -94,9 +100,51 @@ void give_way()
     swapcontext(&running->fibers[self], &running->fibers[other]);
 }
 
-void note(u64 word, bool writes, bool at_the_seam)
+u64 mixed(u64 a, u64 b)
+{
+    a = (a ^ b) * 0x9e37'79b9'7f4a'7c15;
+    return a ^ a >> 29;
+}
+
+u64 value_of(u64 word)
+{
+    return *reinterpret_cast<const volatile u64*>(word * sizeof(u64));
+}
+
+/// A plain write tells its processor nothing.
+enum class Look { plain, atomic, seam };
+void remember(u64 word, bool writes, Look look)
+{
+    if (!running->tells_states)
+        return;
+    u64& seen = running->seen[running->current];
+    if (look == Look::seam) {
+        running->at_the_seam = mixed(mixed(running->at_the_seam, word), running->current);
+        seen = mixed(seen, running->at_the_seam);
+        return;
+    }
+    running->words.insert(word);
+    seen = mixed(seen, word);
+    if (!writes || look == Look::atomic)
+        seen = mixed(seen, value_of(word));
+}
+
+/// Where both processors are, whose turn it is, and the memory that they have had to do with.
+u64 state_of(const Run& run)
+{
+    u64 memory = 0;
+    for (const u64 word : run.words)
+        memory += mixed(mixed(1, word), value_of(word));
+    u64 state = mixed(mixed(memory, run.at_the_seam), run.current);
+    for (unsigned i = 0; i < processors; ++i)
+        state = mixed(mixed(state, run.seen[i]), run.ended[i]);
+    return state;
+}
+
+void note(u64 word, bool writes, bool at_the_seam, Look look)
 {
     const unsigned self = running->current;
+    remember(word / sizeof(u64), writes, look);
     running->trace->accesses.push_back({word / sizeof(u64), running->step[self], self, writes, at_the_seam});
 }
 
@@ -105,7 +153,7 @@ void begin_step()
 {
     const unsigned self = running->current;
     Trace& trace = *running->trace;
-    trace.steps.push_back({self, 0});
+    trace.steps.push_back({self, 0, running->tells_states ? state_of(*running) : 0});
     const u64 number = trace.steps.size();
     const auto& changes = running->schedule->changes;
     if (running->next_change < changes.size() && changes[running->next_change] == number) {
@@ -122,7 +170,7 @@ void note_seam_step(const void* word)
     if (!running)
         return;
     begin_step();
-    note(reinterpret_cast<u64>(word), true, true);
+    note(reinterpret_cast<u64>(word), true, true, Look::seam);
 }
 
 void body()
@@ -145,7 +193,7 @@ void prepare(ucontext_t& fiber, char*& stack)
     makecontext(&fiber, body, 0);
 }
 
-Trace perform(const Schedule& schedule, Scenario& scenario)
+Trace perform(const Schedule& schedule, Scenario& scenario, bool tells_states)
 {
     static Run run;
     Trace trace;
@@ -153,6 +201,7 @@ Trace perform(const Schedule& schedule, Scenario& scenario)
     run.schedule = &schedule;
     run.scenario = &scenario;
     run.trace = &trace;
+    run.tells_states = tells_states;
     for (unsigned i = 0; i < processors; ++i)
         prepare(run.fibers[i], stacks[i]);
     running = &run;
@@ -221,6 +270,8 @@ public:
             return trace;
         u64 at = schedule.changes.empty() ? 1 : schedule.changes.back() + 1;
         while (at <= trace.steps.size() && result.failure.empty()) {
+            if (most_ == every_change && !visited_.insert(trace.step(at).state).second)
+                break; // whatever can follow has been seen
             if (trace.ended[1 - trace.step(at).processor] < at) {
                 ++at; // the other has nothing left to do
                 continue;
@@ -239,7 +290,7 @@ private:
     Trace run(const Schedule& schedule)
     {
         const std::unique_ptr<Scenario> scenario = make_();
-        Trace trace = perform(schedule, *scenario);
+        Trace trace = perform(schedule, *scenario, most_ == every_change);
         ++result.runs;
         const std::string wrong = scenario->verdict();
         if (!wrong.empty() && result.failure.empty()) {
@@ -261,6 +312,7 @@ private:
 
     unsigned most_;
     const std::function<std::unique_ptr<Scenario>()>& make_;
+    std::unordered_set<u64> visited_; ///< states, if all changes are explored
 };
 
 }
@@ -270,13 +322,13 @@ void note_step(const volatile void* word, bool writes)
     if (!running)
         return;
     begin_step();
-    note(reinterpret_cast<u64>(word), writes, false);
+    note(reinterpret_cast<u64>(word), writes, false, Look::atomic);
 }
 
 void note_access(const void* word, bool writes)
 {
     if (running)
-        note(reinterpret_cast<u64>(word), writes, false);
+        note(reinterpret_cast<u64>(word), writes, false, Look::plain);
 }
 
 Explored explore(unsigned changes, const std::function<std::unique_ptr<Scenario>()>& make)
@@ -286,6 +338,11 @@ Explored explore(unsigned changes, const std::function<std::unique_ptr<Scenario>
     for (unsigned first = 0; first < processors && search.result.failure.empty(); ++first)
         search.from({first, {}});
     return search.result;
+}
+
+unsigned all_changes(unsigned usual)
+{
+    return std::getenv("XYLEM_MORE_CHANGES") ? every_change : usual;
 }
 
 unsigned allowed_changes(unsigned usual)

@@ -1,6 +1,6 @@
 // Explores how the atomic steps of two processors can mix: a scenario is run once for every way in which the processors
 // take turns with at most so many changes between them, each at any step. (What few changes cannot show, more seldom
-// do.)
+// do.) Or for every way there is: then what follows from a state is explored once, however it was come to.
 //
 // The processors are fibers of one thread, so that a run is what its schedule says and nothing else. Who waits in a
 // spin loop gives way; that is no change of the schedule's.
@@ -33,11 +33,16 @@ struct Explored {
     std::string failure; ///< the first, with its schedule
 };
 
+/// No bound: every order of their steps. What follows from a state that has been there is explored once.
+inline constexpr unsigned every_change = ~0U;
+
 /// Runs every schedule of at most `changes` changes, until one fails.
 Explored explore(unsigned changes, const std::function<std::unique_ptr<Scenario>()>& make);
 
 /// `usual`, and as many more as XYLEM_MORE_CHANGES says.
 unsigned allowed_changes(unsigned usual);
+/// `usual`, or all with XYLEM_MORE_CHANGES.
+unsigned all_changes(unsigned usual);
 
 // ---- For what the compiler puts in front of each access (hooks.cpp)
 

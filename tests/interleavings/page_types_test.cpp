@@ -1,7 +1,8 @@
 // The state machine of page types, in the small: every pair of short sequences of operations on a few frames, one on
 // each of two processors, in every interleaving of their atomic steps with few changes between the processors.
 //
-// XYLEM_MORE_CHANGES=n explores n changes more in a run than usual.
+// XYLEM_MORE_CHANGES=n explores n changes more in a run than usual; and of every pair of single operations all
+// interleavings that there are, however many the changes.
 
 #include "tests/interleavings/explorer.hpp"
 #include "tests/support/fake_guest.hpp"
@@ -187,6 +188,11 @@ protected:
 TEST_F(Interleavings, NoMixOfTwoSequencesBreaksThePageTypes)
 {
     explore_sequences<L1Scenario>(2, allowed_changes(1));
+}
+
+TEST_F(Interleavings, NoMixAtAllOfTwoOperationsBreaksThePageTypes)
+{
+    explore_sequences<L1Scenario>(1, all_changes(2));
 }
 
 TEST_F(Interleavings, NoMixOfInterruptedOperationsBreaksThePageTypes)

@@ -14,7 +14,7 @@ test:
 test-all:
 	@tools/deps.sh $(FUZZ_APT_DEPS)
 	$(call with_deps,$(TEST_FILES) $(TSAN_TESTS) $(FUZZERS) $(BUILD)/debian/disk.img)
-	@python3 -m tests.run --all --table $(BUILD)/test-all.md $(TEST_WORDS)
+	@python3 -m tests.run --all --table $(BUILD)/test-all.md --guest-results $(TEST_WORDS)
 
 unit:
 	$(call with_deps,$(UNIT_TESTS))
