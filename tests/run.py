@@ -1,7 +1,7 @@
 """Runs the tests: units, guests, systems and lint, two at a time but for those that run alone, a line for each as it ends.
 
-Usage: python3 -m tests.run [--all] [--only PATTERN] [--list] [--table FILE] [--guest-results] [--unit BINARY...] [--tsan BINARY...] [--fuzz FUZZER...]
-                           [--guests IMAGE...]
+Usage: python3 -m tests.run [--all] [--only PATTERN] [--list] [--table FILE] [--guest-results] [--unit BINARY...] [--tsan BINARY...]
+                           [--fuzz FUZZER...] [--guests IMAGE...]
 Ends with the line `N passed, N failed, N skipped`; exit status 1 if any failed.
 """
 

@@ -141,11 +141,11 @@ u64 state_of(const Run& run)
     return state;
 }
 
-void note(u64 word, bool writes, bool at_the_seam, Look look)
+void note(u64 word, bool writes, Look look)
 {
     const unsigned self = running->current;
     remember(word / sizeof(u64), writes, look);
-    running->trace->accesses.push_back({word / sizeof(u64), running->step[self], self, writes, at_the_seam});
+    running->trace->accesses.push_back({word / sizeof(u64), running->step[self], self, writes, look == Look::seam});
 }
 
 /// A step is about to be made: here the other may go first.
@@ -170,7 +170,7 @@ void note_seam_step(const void* word)
     if (!running)
         return;
     begin_step();
-    note(reinterpret_cast<u64>(word), true, true, Look::seam);
+    note(reinterpret_cast<u64>(word), true, Look::seam);
 }
 
 void body()
@@ -322,13 +322,13 @@ void note_step(const volatile void* word, bool writes)
     if (!running)
         return;
     begin_step();
-    note(reinterpret_cast<u64>(word), writes, false, Look::atomic);
+    note(reinterpret_cast<u64>(word), writes, Look::atomic);
 }
 
 void note_access(const void* word, bool writes)
 {
     if (running)
-        note(reinterpret_cast<u64>(word), writes, false, Look::plain);
+        note(reinterpret_cast<u64>(word), writes, Look::plain);
 }
 
 Explored explore(unsigned changes, const std::function<std::unique_ptr<Scenario>()>& make)

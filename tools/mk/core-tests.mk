@@ -23,12 +23,8 @@ $(CORE_TEST_LIB): $(CORE_TEST_OBJECTS)
 -include $(CORE_TEST_OBJECTS:.o=.d)
 
 define core_test
-UNIT_TESTS += $(BUILD)/tests/unit/$(1)
-$(BUILD)/tests/unit/$(1): $$(patsubst %.cpp,$(SHARED_TEST_OBJ)/%.o,$(2)) $$(CORE_TEST_LIB)
-	@mkdir -p $$(@D)
-	@echo "  LINK    $$@"
-	@$$(CXX) $$^ $$(TEST_LDFLAGS) -o $$@
--include $$(patsubst %.cpp,$(SHARED_TEST_OBJ)/%.d,$(2))
+$(call unit_test,$(1),$(2),,$(CORE_TEST_LIB))
+$(BUILD)/tests/unit/$(1): $(CORE_TEST_LIB)
 endef
 
 $(eval $(call core_test,mm,$(wildcard tests/unit/mm/*.cpp)))

@@ -7,6 +7,8 @@
 #include "tools/xl/interrupt.hpp"
 #include "tools/xl/paths.hpp"
 
+#include <functional>
+
 namespace xylem::xl {
 
 struct Device {
@@ -62,6 +64,10 @@ config::VifSpec complete(config::VifSpec vif, u32 devid);
 /// Waits until the backends have taken the devices up.
 /// @throws Failure  one did not, and what it said; or we are interrupted, and the caller is to undo what it has made
 void wait_for_backends(xenstore::Client& store, const std::vector<Device>& devices, const InterruptGuard& interrupts);
+
+/// Makes a device for a guest that is there, by `write`, and waits until its backend has taken it up.
+/// @throws Failure  as wait_for_backends(); what was made is undone
+void attach_device(xenstore::Client& store, const std::function<Device(xenstore::StoreView&)>& write);
 
 /// All of a guest's, by xl's own record.
 std::vector<Device> devices_of(xenstore::Client& store, DomId guest);

@@ -135,4 +135,17 @@ void wait_for_backends(xenstore::Client& store, const std::vector<Device>& devic
     }
 }
 
+void attach_device(xenstore::Client& store, const std::function<Device(xenstore::StoreView&)>& write)
+{
+    const InterruptGuard interrupts; // it outlives the undoing
+    std::vector<Device> devices;
+    store.transact([&](xenstore::StoreView& view) { devices = {write(view)}; });
+    try {
+        wait_for_backends(store, devices, interrupts);
+    } catch (const std::exception&) {
+        remove_devices(store, devices, Removal::forced);
+        throw;
+    }
+}
+
 }

@@ -1,6 +1,7 @@
 // See serve.hpp: an ordered list of steps.
 #include "xenstore/daemon/serve.hpp"
 
+#include "dom0/lib/fd.hpp"
 #include "dom0/lib/notify.hpp"
 #include "xenstore/client/client.hpp"
 #include "xenstore/daemon/daemon.hpp"
@@ -14,7 +15,6 @@
 #include <fstream>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -99,16 +99,6 @@ void leave_terminal(const Options& options)
         give_up_with_errno("chdir /");
 }
 
-int take_signals()
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    for (int signal : {SIGTERM, SIGINT, SIGHUP})
-        sigaddset(&signals, signal);
-    sigprocmask(SIG_BLOCK, &signals, nullptr);
-    return signalfd(-1, &signals, SFD_CLOEXEC);
-}
-
 void write_pid(const Options& options)
 {
     if (options.prints_pid)
@@ -161,7 +151,7 @@ int run(const Options& options, const MakeDomains& make_domains)
         kept->forget_kept();
     }
     const bool resumes = journal.has_state();
-    const int signals = take_signals();
+    const dom0::Fd signals = dom0::take_signals({SIGTERM, SIGINT, SIGHUP});
     const std::unique_ptr<Domains> domains = options.has_domains ? make_domains() : nullptr;
     Daemon daemon(options, log, journal, doorway, domains.get());
     write_pid(options);
@@ -173,7 +163,7 @@ int run(const Options& options, const MakeDomains& make_domains)
     }
     dom0::notify_supervisor("READY=1");
     log.line("{} {}{}", resumes ? "serving again" : "serving", path, options.has_domains ? "" : ", no domains");
-    daemon.run(signals);
+    daemon.run(signals.get());
     log.line("stopping");
     if (!kept)
         unlink(path.c_str());

@@ -31,16 +31,8 @@ void attach(const std::string& name, const std::vector<std::string>& words)
     for (const Device& device : devices_of(session.store, guest))
         if (device.kind == "vbd" && device.number == disk.number)
             fail("domain '{}' has a disk '{}' already", name, disk.vdev);
-    const InterruptGuard interrupts; // it outlives the undoing
-    std::vector<Device> devices;
-    session.store.transact(
-        [&](xenstore::StoreView& store) { devices = {write_disk(store, guest, disk, target, Bootable::no)}; });
-    try {
-        wait_for_backends(session.store, devices, interrupts);
-    } catch (const std::exception&) {
-        remove_devices(session.store, devices, Removal::forced);
-        throw;
-    }
+    attach_device(session.store,
+                  [&](xenstore::StoreView& store) { return write_disk(store, guest, disk, target, Bootable::no); });
 }
 
 void detach(const std::string& name, const std::string& vdev, bool force)

@@ -48,15 +48,7 @@ void attach(const std::string& name, const std::vector<std::string>& words)
         if (vif.devid == device.number)
             fail("domain '{}' has an interface {} already", name, device.number);
     vif = complete(vif, free_devid(present));
-    const InterruptGuard interrupts; // it outlives the undoing
-    std::vector<Device> devices;
-    session.store.transact([&](xenstore::StoreView& store) { devices = {write_vif(store, guest, vif, backend)}; });
-    try {
-        wait_for_backends(session.store, devices, interrupts);
-    } catch (const std::exception&) {
-        remove_devices(session.store, devices, Removal::forced);
-        throw;
-    }
+    attach_device(session.store, [&](xenstore::StoreView& store) { return write_vif(store, guest, vif, backend); });
 }
 
 /// `which` is a devid or a MAC address.
