@@ -112,6 +112,8 @@ void Daemon::take_turns()
             continue;
         if (found->second->pump())
             ready_.insert(id);
+        else
+            ready_.erase(id); // its own output, which it has sent as far as it can
         if (found->second->is_over())
             close_session(id);
         if (server_.has_met_want() || journal_.wants_state())

@@ -16,7 +16,7 @@ namespace xylem::xenstore {
 namespace {
 
 constexpr u64 magic = 0x6c616e72756f6a78; // "xjournal"
-constexpr std::string_view mark_with_version = "xenstored's journal is of version 2";
+constexpr std::string_view mark_with_version = "xenstored's journal is of version 3";
 constexpr u64 version = mark_with_version.back() - '0';
 constexpr u64 area_distance = u64{1} << 36;
 constexpr u64 least_journal = 1 << 20;

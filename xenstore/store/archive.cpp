@@ -17,8 +17,9 @@ void Saver::node(NodeRef& node)
     archive(*this, number);
     if (number != follows)
         return;
-    auto& it = const_cast<Node&>(*node); // we only read
-    archive(*this, it.name);
+    Node& it = node.owned(); // we only read
+    std::string name = it.name;
+    archive(*this, name);
     archive(*this, it.value);
     archive(*this, it.permissions);
     archive(*this, it.generation);
@@ -37,20 +38,21 @@ void Loader::node(NodeRef& node)
         node = number == is_null ? nullptr : nodes_.at(number);
         return;
     }
-    auto made = std::make_shared<Node>();
-    archive(*this, made->name);
-    archive(*this, made->value);
-    archive(*this, made->permissions);
-    archive(*this, made->generation);
+    std::string name;
+    archive(*this, name);
+    const NodeRef made(new Node(std::move(name)));
+    archive(*this, made.owned().value);
+    archive(*this, made.owned().permissions);
+    archive(*this, made.owned().generation);
     u32 count = 0;
     archive(*this, count);
     for (u32 i = 0; i < count; ++i) {
         NodeRef child;
         this->node(child);
-        made->children.add(std::move(child));
+        made.owned().children.add(std::move(child));
     }
     nodes_.push_back(made);
-    node = std::move(made);
+    node = made;
 }
 
 void Saver::permissions(Permissions& list)

@@ -9,7 +9,6 @@
 
 #include <cstring>
 #include <deque>
-#include <set>
 #include <stdexcept>
 #include <unordered_map>
 
@@ -150,20 +149,4 @@ template <typename Archive, typename Map> void archive_map(Archive& with, Map& m
         }
     }
 }
-template <typename Archive> void archive(Archive& with, std::set<std::string>& texts)
-{
-    auto count = static_cast<u32>(texts.size());
-    archive(with, count);
-    if constexpr (Archive::loads) {
-        for (u32 i = 0; i < count; ++i) {
-            std::string text;
-            archive(with, text);
-            texts.insert(std::move(text));
-        }
-    } else {
-        for (std::string text : texts)
-            archive(with, text);
-    }
-}
-
 }

@@ -15,9 +15,6 @@ bool can_read(const Subject& subject, const Node* node)
 /// A change is told to those who may read the node, as it is or as it was, or the node above it.
 void Server::fire(const Event& event)
 {
-    const Node* after = find(root_, event.path);
-    const Node* parent = find(root_, parent_of(event.path));
-
     if (event.is_removal && event.before) {
         // Each watch inside a removed tree hears of its own path.
         for (Watch* watch : watches_.below(event.path)) {
@@ -30,7 +27,12 @@ void Server::fire(const Event& event)
                 send_event(*watch, watch->path);
         }
     }
-    for (Watch* watch : watches_.covering(event.path)) {
+    const std::vector<Watch*> covering = watches_.covering(event.path);
+    if (covering.empty())
+        return;
+    const Node* after = find(root_, event.path);
+    const Node* parent = find(root_, parent_of(event.path));
+    for (Watch* watch : covering) {
         const Subject& subject = watch->connection->subject;
         if (can_read(subject, event.before.get()) || can_read(subject, after) || can_read(subject, parent))
             send_event(*watch, event.path);

@@ -4,6 +4,7 @@
 #include "hypervisor/abi/io/xs_wire.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace xylem::xenstore {
 
@@ -11,11 +12,12 @@ namespace {
 
 constexpr std::string_view domains_directory = "/local/domain/";
 
-bool is_permitted(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '/' ||
-           c == '_' || c == '@';
-}
+constexpr auto is_permitted = [] {
+    std::array<bool, 256> table{};
+    for (unsigned char c : std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-/_@"))
+        table[c] = true;
+    return table;
+}();
 
 bool is_digit(char c)
 {
@@ -40,9 +42,15 @@ bool is_valid_path(std::string_view path, std::size_t longest)
 {
     if (!path.starts_with('/') || (path.size() > 1 && path.ends_with('/')))
         return false;
-    if (path.find("//") != std::string_view::npos || path.size() > abi::io::xenstore_abs_path_max)
+    if (path.size() > std::min<std::size_t>(abi::io::xenstore_abs_path_max, domain_prefix_bytes(path) + longest))
         return false;
-    return path.size() <= domain_prefix_bytes(path) + longest && std::ranges::all_of(path, is_permitted);
+    char last = 0;
+    for (char c : path) {
+        if (!is_permitted[static_cast<unsigned char>(c)] || (c == '/' && last == '/'))
+            return false;
+        last = c;
+    }
+    return true;
 }
 
 std::string domain_path(DomId domain)

@@ -203,9 +203,9 @@ void Server::purge_domain_from_tree(DomId id)
     Draft draft(root_);
     std::vector<Event> events;
     for (const Change& step : plan) {
-        NodeRef before = draft.apply(step, ++generation_);
+        draft.apply(step, ++generation_);
         if (step.kind == Change::Kind::remove)
-            events.push_back({step.path, std::move(before), true});
+            events.push_back({step.path, node_at(step.path), true});
     }
     commit(draft, events);
 }

@@ -46,25 +46,28 @@ Server::Reply Server::end_transaction(Request& request)
     if (transaction.log().empty())
         return ok_reply();
 
-    EventsByPath events;
-    const Draft draft =
-        transaction.snapshot() == root_ ? taken_over(transaction, events) : replayed(transaction, events);
+    // If nobody has changed the store since it began, what it has in private is what it would come to again.
+    const Draft draft = transaction.snapshot() == root_ ? transaction.draft() : replayed(transaction);
     TRY(check_limits(request, draft, {}));
-    commit(draft, events.all);
+    commit(draft, events_of(transaction));
     return ok_reply();
 }
 
-void Server::EventsByPath::add(const Change& step, const std::function<NodeRef()>& before)
+/// The transaction's changes, made to the store as it is now.
+Draft Server::replayed(const Transaction& transaction)
 {
-    const auto [entry, is_first] = index_of_.try_emplace(step.path, all.size());
-    if (is_first)
-        all.push_back({step.path, before()});
-    all[entry->second].is_removal |= step.kind == Change::Kind::remove;
+    Draft draft(root_);
+    for (const Change& step : transaction.log())
+        draft.apply(step, ++generation_);
+    return draft;
 }
 
-/// Nobody has changed the store since the transaction began: what it has in private is what it would come to again.
-Draft Server::taken_over(const Transaction& transaction, EventsByPath& events) const
+/// Those of a transaction that is about to be committed, as far as somebody may want them: one a path, with the node as
+/// it was before the path's first change.
+std::vector<Server::Event> Server::events_of(const Transaction& transaction) const
 {
+    std::vector<Event> events;
+    std::unordered_map<std::string_view, std::size_t> index_of;
     std::unordered_set<std::string_view> removed;
     const auto was_removed = [&](std::string_view path) {
         while (!removed.contains(path) && path != "/")
@@ -72,27 +75,17 @@ Draft Server::taken_over(const Transaction& transaction, EventsByPath& events) c
         return removed.contains(path);
     };
     for (const Change& step : transaction.log()) {
-        if (transaction.wants_event_for(step.path))
-            events.add(step, [&] {
-                const bool is_new = was_removed(step.path) || !find(root_, step.path);
-                return is_new ? nullptr : NodeRef(root_, find(root_, step.path));
-            });
-        if (step.kind == Change::Kind::remove)
+        const bool is_removal = step.kind == Change::Kind::remove;
+        if (transaction.wants_event_for(step.path) && watches_.has_any_near(step.path)) {
+            const auto [entry, is_first] = index_of.try_emplace(step.path, events.size());
+            if (is_first)
+                events.push_back({step.path, was_removed(step.path) ? nullptr : node_at(step.path)});
+            events[entry->second].is_removal |= is_removal;
+        }
+        if (is_removal)
             removed.insert(step.path);
     }
-    return transaction.draft();
-}
-
-/// The transaction's changes, made to the store as it is now.
-Draft Server::replayed(const Transaction& transaction, EventsByPath& events)
-{
-    Draft draft(root_);
-    for (const Change& step : transaction.log()) {
-        NodeRef before = draft.apply(step, ++generation_);
-        if (transaction.wants_event_for(step.path))
-            events.add(step, [&] { return std::move(before); });
-    }
-    return draft;
+    return events;
 }
 
 void Server::drop_transactions(Connection& connection)

@@ -180,9 +180,9 @@ Result<> Server::change(Request& request, std::vector<Change> changes, std::stri
     Draft draft(root_);
     std::vector<Event> events;
     for (const Change& step : changes) {
-        NodeRef before = draft.apply(step, ++generation_);
-        if (step.path == event_path)
-            events.push_back({step.path, std::move(before), step.kind == Change::Kind::remove});
+        draft.apply(step, ++generation_);
+        if (step.path == event_path && watches_.has_any_near(step.path))
+            events.push_back({step.path, node_at(step.path), step.kind == Change::Kind::remove});
     }
     TRY(check_limits(request, draft, changes));
     commit(draft, events);

@@ -149,10 +149,10 @@ private:
         NodeRef before;
         bool is_removal = false; ///< concerns what was below, too
     };
+    NodeRef node_at(std::string_view path) const { return NodeRef(find(root_, path)); }
     void commit(const Draft& draft, const std::vector<Event>& events);
-    class EventsByPath;
-    Draft taken_over(const Transaction& transaction, EventsByPath& events) const;
-    Draft replayed(const Transaction& transaction, EventsByPath& events);
+    std::vector<Event> events_of(const Transaction& transaction) const;
+    Draft replayed(const Transaction& transaction);
 
     void fire(const Event& event);
     void fire_special(std::string_view name);

@@ -26,16 +26,6 @@ struct Server::Request {
     std::string_view payload() const { return message.payload; }
 };
 
-/// Of a transaction: one a path, with the node as it was before the path's first change.
-class Server::EventsByPath {
-public:
-    void add(const Change& step, const std::function<NodeRef()>& before);
-    std::vector<Event> all;
-
-private:
-    std::unordered_map<std::string_view, std::size_t> index_of_;
-};
-
 struct Server::Operation {
     XsMessageType type;
     Handler handler;

@@ -10,13 +10,18 @@ template <typename Archive> void Draft::archive(Archive& with)
     archive_map(with, costs_);
 }
 
+template <typename Archive> static void archive(Archive& with, Interest& interest)
+{
+    archive(with, interest.looked_at);
+    archive(with, interest.wants_event);
+}
+
 template <typename Archive> void Transaction::archive(Archive& with)
 {
     xenstore::archive(with, snapshot_);
     draft_.archive(with);
-    archive_map(with, looked_at_);
+    archive_map(with, paths_);
     xenstore::archive(with, log_);
-    xenstore::archive(with, event_paths_);
     xenstore::archive(with, bytes_);
     xenstore::archive(with, started_);
     xenstore::archive(with, doomed_);

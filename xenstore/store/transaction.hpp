@@ -7,7 +7,6 @@
 
 #include "xenstore/store/tree.hpp"
 
-#include <set>
 #include <unordered_map>
 
 namespace xylem::xenstore {
@@ -22,6 +21,12 @@ constexpr bool has(Aspect set, Aspect one)
 {
     return (static_cast<u8>(set) & static_cast<u8>(one)) != 0;
 }
+
+/// What a transaction has to do with a path.
+struct Interest {
+    Aspect looked_at;
+    bool wants_event = false; ///< at the commit
+};
 
 class Transaction {
 public:
@@ -38,21 +43,22 @@ public:
     u64 started() const { return started_; }
 
     void note(std::string_view path, Aspect aspect);
-    /// Applies and logs all of `changes`; an event for `event_path` is due at the commit.
+    /// Applies and logs all of `changes`, or none if memory runs out; an event for `event_path`, which was noted, is
+    /// due at the commit.
     void change(std::vector<Change> changes, std::string_view event_path, u64& generation);
 
     /// All that it looked at is in `now` as it was.
     bool is_valid_in(const NodeRef& now) const;
 
     const std::vector<Change>& log() const { return log_; }
-    bool wants_event_for(const std::string& path) const { return event_paths_.contains(path); }
+    bool wants_event_for(std::string_view path) const;
 
     /// It can only fail from now on: gives up what it holds.
     void doom();
     bool is_doomed() const { return doomed_; }
 
     /// Distinct paths looked at, and changes.
-    std::size_t accesses() const { return looked_at_.size() + log_.size(); }
+    std::size_t accesses() const { return paths_.size() + log_.size(); }
     /// What it counts of its domain's memory.
     std::size_t bytes() const { return bytes_; }
 
@@ -62,9 +68,8 @@ public:
 private:
     NodeRef snapshot_;
     Draft draft_;
-    std::unordered_map<std::string, Aspect> looked_at_;
+    std::unordered_map<std::string, Interest, NameHash, std::equal_to<>> paths_;
     std::vector<Change> log_;
-    std::set<std::string> event_paths_;
     std::size_t bytes_ = 0;
     u64 started_;
     bool doomed_ = false;

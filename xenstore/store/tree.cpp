@@ -1,64 +1,42 @@
 // See tree.hpp.
 #include "xenstore/store/tree.hpp"
 
-#include "xenstore/store/path.hpp"
-
+#include <algorithm>
 #include <cassert>
-#include <functional>
 
 namespace xylem::xenstore {
 
 namespace {
-
-u32 hash_of(std::string_view name)
-{
-    return static_cast<u32>(std::hash<std::string_view>{}(name));
-}
 
 Holdings holdings_of(const Node& node)
 {
     return {1, static_cast<i64>(node.bytes() + node.name.size())};
 }
 
-Holdings negated(const Holdings& holdings)
-{
-    return {-holdings.nodes, -holdings.bytes};
-}
-
-/// A copy of `root` in which the node at `path` is what `make` returns for the old one; null removes or, where there
-/// was none, adds nothing. Nodes above are copied; `edit_parent` sees the new parent when its list of children changes.
-template <typename Make> NodeRef rebuilt(const NodeRef& node, std::string_view rest, const Make& make)
-{
-    std::string_view below = rest;
-    const std::string_view name = next_component(below);
-    if (name.empty())
-        return make(*node);
-    auto copy = std::make_shared<Node>(*node);
-    const Node* child = node->children.find(name);
-    assert(child);
-    NodeRef child_ref(node, child); // shares the parent's life, which outlasts this call
-    copy->children.replace(rebuilt(child_ref, below, make));
-    return copy;
-}
-
-/// A copy of `root` in which `edit` was applied to a copy of the node at `path`.
-template <typename Edit> NodeRef edited(const NodeRef& root, std::string_view path, const Edit& edit)
-{
-    return rebuilt(root, path, [&](const Node& node) {
-        auto copy = std::make_shared<Node>(node);
-        edit(*copy);
-        return NodeRef(std::move(copy));
-    });
-}
-
 }
 
 std::size_t Children::index_of(std::string_view name) const
 {
-    const u32 hash = hash_of(name);
-    for (std::size_t i = 0; i < hashes_.size(); ++i)
-        if (hashes_[i] == hash && nodes_[i]->name == name)
-            return i;
+    constexpr std::size_t block = 8; // which the compiler makes a few instructions of
+    const u32 hash = hash_of_name(name);
+    const auto is_in_block = [&](const u32* hashes) {
+        u32 found = 0;
+        for (std::size_t i = 0; i < block; ++i)
+            found |= hashes[i] == hash;
+        return found != 0;
+    };
+    const std::size_t count = nodes_.size();
+    std::size_t at = 0;
+    while (at < count) {
+        if (at + block <= count && !is_in_block(&hashes_[at])) {
+            at += block;
+            continue;
+        }
+        const std::size_t end = std::min(at + block, count);
+        for (; at < end; ++at)
+            if (hashes_[at] == hash && nodes_[at]->name == name)
+                return at;
+    }
     return not_found;
 }
 
@@ -68,27 +46,29 @@ const Node* Children::find(std::string_view name) const
     return index == not_found ? nullptr : nodes_[index].get();
 }
 
-void Children::add(NodeRef child)
+NodeRef* Children::slot(std::string_view name)
 {
-    hashes_.push_back(hash_of(child->name));
-    name_bytes_ += child->name.size() + 1;
-    nodes_.push_back(std::move(child));
+    const std::size_t index = index_of(name);
+    return index == not_found ? nullptr : &nodes_[index];
 }
 
-void Children::replace(NodeRef child)
+void Children::add(NodeRef child)
 {
-    const std::size_t index = index_of(child->name);
-    assert(index != not_found);
-    nodes_[index] = std::move(child);
+    const std::string& name = child->name;
+    hashes_.resize(nodes_.size() + 1);
+    hashes_.back() = hash_of_name(name);
+    const std::size_t bytes = name.size() + 1;
+    nodes_.push_back(std::move(child));
+    name_bytes_ += bytes;
 }
 
 void Children::remove(std::string_view name)
 {
     const std::size_t index = index_of(name);
     assert(index != not_found);
-    name_bytes_ -= name.size() + 1;
     hashes_.erase(hashes_.begin() + static_cast<std::ptrdiff_t>(index));
     nodes_.erase(nodes_.begin() + static_cast<std::ptrdiff_t>(index));
+    name_bytes_ -= name.size() + 1;
 }
 
 std::size_t Node::bytes() const
@@ -109,75 +89,121 @@ const Node* find(const NodeRef& root, std::string_view path)
 void add_holdings(const Node& node, i64 sign, HoldingsByDomain& to)
 {
     const Holdings own = holdings_of(node);
-    to[owner_of(*node.permissions)] += sign < 0 ? negated(own) : own;
+    to[owner_of(*node.permissions)] += sign < 0 ? -own : own;
     for (const NodeRef& child : node.children)
         add_holdings(*child, sign, to);
 }
 
 NodeRef make_root(u64 generation)
 {
-    auto root = std::make_shared<Node>();
-    root->permissions = std::make_shared<PermissionList>(PermissionList{{DomId(0), Access::none}});
-    root->generation = generation;
+    NodeRef root(new Node(""));
+    root.owned().permissions = std::make_shared<PermissionList>(PermissionList{{DomId(0), Access::none}});
+    root.owned().generation = generation;
     return root;
 }
 
-NodeRef Draft::apply(const Change& change, u64 generation)
+Draft::Editable Draft::editable(std::string_view path)
 {
-    HoldingsByDomain costs;
-    NodeRef before;
-    NodeRef next;
+    Editable it;
+    NodeRef* at = &root_;
+    for (;;) {
+        if (!at->is_only()) {
+            NodeRef copy(new Node(**at));
+            if (it.copies) {
+                *at = std::move(copy); // it is in a copy already
+            } else {
+                it.place = std::exchange(at, &it.copies);
+                it.copies = std::move(copy);
+            }
+        }
+        it.node = &at->owned();
+        const std::string_view name = next_component(path);
+        if (name.empty())
+            return it;
+        at = it.node->children.slot(name);
+        assert(at);
+    }
+}
 
-    const auto edit_node = [&](auto&& edit) {
-        next = rebuilt(root_, change.path, [&](const Node& node) {
-            auto copy = std::make_shared<Node>(node);
-            copy->generation = generation;
-            edit(*copy);
-            costs[owner_of(*node.permissions)] += negated(holdings_of(node));
-            costs[owner_of(*copy->permissions)] += holdings_of(*copy);
-            return NodeRef(std::move(copy));
-        });
-    };
-    const auto edit_parent = [&](auto&& edit) {
-        next = edited(root_, parent_of(change.path), [&](Node& parent) {
-            costs[owner_of(*parent.permissions)] += negated(holdings_of(parent));
-            parent.generation = generation;
-            edit(parent);
-            costs[owner_of(*parent.permissions)] += holdings_of(parent);
-        });
-    };
+void Draft::hang(Editable& edited)
+{
+    if (edited.copies)
+        *edited.place = std::move(edited.copies);
+}
 
-    if (change.kind != Change::Kind::create)
-        before = NodeRef(root_, find(change.path)); // holds the whole old tree: callers drop it soon
-
+void Draft::apply(const Change& change, u64 generation)
+{
     switch (change.kind) {
     case Change::Kind::create:
-        edit_parent([&](Node& parent) {
-            auto node = std::make_shared<Node>();
-            node->name = name_of(change.path);
-            node->value = change.value;
-            node->permissions = change.permissions;
-            node->generation = generation;
-            costs[owner_of(*node->permissions)] += holdings_of(*node);
-            parent.children.add(std::move(node));
-        });
-        break;
+        return create(change, generation);
     case Change::Kind::set_value:
-        edit_node([&](Node& node) { node.value = change.value; });
-        break;
     case Change::Kind::set_permissions:
-        edit_node([&](Node& node) { node.permissions = change.permissions; });
-        break;
+        return edit(change, generation);
     case Change::Kind::remove:
-        add_holdings(*before, -1, costs);
-        edit_parent([&](Node& parent) { parent.children.remove(name_of(change.path)); });
-        break;
+        return remove(change, generation);
     }
+}
 
+// In each of them, what can fail comes first.
+
+void Draft::create(const Change& change, u64 generation)
+{
+    const NodeRef made(new Node(std::string(name_of(change.path))));
+    Node& node = made.owned();
+    node.value = change.value;
+    node.permissions = change.permissions;
+    node.generation = generation;
+
+    Editable edited = editable(parent_of(change.path));
+    Node& parent = *edited.node;
+    Holdings& cost_of_parent = costs_[owner_of(*parent.permissions)];
+    Holdings& cost_of_node = costs_[owner_of(*node.permissions)];
+    const Holdings before = holdings_of(parent);
+    parent.children.add(made);
+
+    parent.generation = generation;
+    cost_of_parent += -before;
+    cost_of_parent += holdings_of(parent);
+    cost_of_node += holdings_of(node);
+    hang(edited);
+}
+
+void Draft::edit(const Change& change, u64 generation)
+{
+    const bool is_value = change.kind == Change::Kind::set_value;
+    std::string value = is_value ? change.value : std::string();
+    Editable edited = editable(change.path);
+    Node& node = *edited.node;
+    Permissions permissions = is_value ? node.permissions : change.permissions;
+    Holdings& cost_of_old = costs_[owner_of(*node.permissions)];
+    Holdings& cost_of_new = costs_[owner_of(*permissions)];
+
+    cost_of_old += -holdings_of(node);
+    if (is_value)
+        node.value = std::move(value);
+    node.permissions = std::move(permissions);
+    node.generation = generation;
+    cost_of_new += holdings_of(node);
+    hang(edited);
+}
+
+void Draft::remove(const Change& change, u64 generation)
+{
+    Editable edited = editable(parent_of(change.path));
+    Node& parent = *edited.node;
+    Holdings& cost_of_parent = costs_[owner_of(*parent.permissions)];
+    HoldingsByDomain costs;
+    add_holdings(*parent.children.find(name_of(change.path)), -1, costs);
+    for (const auto& [owner, cost] : costs)
+        costs_[owner];
+
+    cost_of_parent += -holdings_of(parent);
+    parent.children.remove(name_of(change.path));
+    parent.generation = generation;
+    cost_of_parent += holdings_of(parent);
     for (const auto& [owner, cost] : costs)
         costs_[owner] += cost;
-    root_ = std::move(next);
-    return before;
+    hang(edited);
 }
 
 }

@@ -7,11 +7,6 @@ namespace xylem::xenstore {
 
 namespace {
 
-struct NameHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
-};
-
 void sort_by_order(std::vector<Watch*>& watches)
 {
     std::ranges::sort(watches, {}, [](const Watch* watch) { return watch->order; });
@@ -79,6 +74,20 @@ void WatchIndex::add(Watch& watch)
 void WatchIndex::remove(Watch& watch)
 {
     (is_special(watch.path) ? specials_ : paths_)->remove(watch.path, watch);
+}
+
+bool WatchIndex::has_any_near(std::string_view path) const
+{
+    // A level exists because of watches on it or below it.
+    const Level* level = paths_.get();
+    for (std::string_view name = next_component(path); !name.empty(); name = next_component(path)) {
+        if (!level->watches.empty())
+            return true;
+        level = level->find(name);
+        if (!level)
+            return false;
+    }
+    return level != paths_.get() || !level->watches.empty() || !level->below.empty();
 }
 
 std::vector<Watch*> WatchIndex::covering(std::string_view path) const

@@ -38,6 +38,8 @@ public:
     void add(Watch& watch);
     void remove(Watch& watch);
 
+    /// There are watches on `path`, above it or below it.
+    bool has_any_near(std::string_view path) const;
     /// Watches on `path` and above, in the order of their registration.
     std::vector<Watch*> covering(std::string_view path) const;
     /// Watches below `path`, without those on it, in the order of their registration.

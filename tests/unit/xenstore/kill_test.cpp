@@ -402,7 +402,7 @@ public:
     void fail_to_update()
     {
         const std::string broken = host_.folder + "/broken";
-        std::ofstream(broken) << "#!/bin/sh\n# xenstored's journal is of version 2\nexit 1\n";
+        std::ofstream(broken) << "#!/bin/sh\n# xenstored's journal is of version 3\nexit 1\n";
         std::filesystem::permissions(broken, std::filesystem::perms::owner_all);
         const std::pair<std::string, std::string> cases[] = {
             {"xenstored", "give its whole path"},

@@ -87,6 +87,53 @@ TEST_F(MemoryTest, ARequestThatFailsForWantOfItChangesNothing)
     EXPECT_GT(ask_with_ever_more_memory("a", 0, Type::rm, "/x/y|"), 3);
 }
 
+// What a transaction has to itself it changes where it is; what it wrote before must not suffer from that.
+TEST_F(MemoryTest, AChangeThatFailsForWantOfItLeavesItsTransactionAsItWas)
+{
+    const std::string longer(200, 'v');
+    const struct {
+        Type type;
+        std::string request;
+    } changes[] = {
+        {Type::write, "/x/in-transaction|" + longer},
+        {Type::write, "/x/in-transaction/child|" + longer},
+        {Type::write, "/x/in-transaction/more/than/one|" + longer},
+        {Type::rm, "/x/in-transaction/child|"},
+        {Type::set_perms, "/x/in-transaction|n1|r0|"},
+    };
+    std::string before = "1";
+    for (const auto& [type, request] : changes) {
+        const Message message{type, 77, 1, wire(request)};
+        for (long most = 0;; ++most) {
+            read_all("1");
+            allocations_left = most;
+            try {
+                server.handle(connection("1"), message);
+            } catch (const std::bad_alloc&) {
+                break; // for want of memory for its reply: it may have been done
+            }
+            allocations_left = -1;
+            if (std::string_view(connection("1").output.front()).find("ENOMEM") == std::string_view::npos)
+                break;
+            read_all("1");
+            EXPECT_EQ(ask("1", 1, Type::read, "/x/in-transaction|"), before) << request << " with " << most;
+            EXPECT_EQ(ask("1", 1, Type::directory, "/x/in-transaction/more|"), "ENOENT") << request << " with " << most;
+            if (::testing::Test::HasFailure())
+                return;
+        }
+        allocations_left = -1;
+        read_all("1");
+        send("1", 1, type, request);
+        before = ask("1", 1, Type::read, "/x/in-transaction|");
+        if (request.find("more") != std::string::npos)
+            ask("1", 1, Type::rm, "/x/in-transaction/more|");
+    }
+    EXPECT_EQ(commit("1", 1), "OK|");
+    EXPECT_EQ(ask("a", 0, Type::read, "/x/in-transaction|"), longer);
+    EXPECT_EQ(ask("a", 0, Type::directory, "/x/in-transaction|"), "");
+    EXPECT_EQ(server.check(), "");
+}
+
 // The store has changed, but who is concerned could not be found out: all look again.
 TEST_F(MemoryTest, AnEventThatIsLostForWantOfItIsMadeUpFor)
 {
