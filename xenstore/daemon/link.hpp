@@ -25,7 +25,7 @@ public:
     virtual std::optional<std::string_view> receive(Journal& journal, u32 connection, std::size_t wanted) = 0;
     /// Sends as many bytes as fit. @return nothing  the link is broken
     virtual std::optional<std::size_t> send(Journal& journal, u32 connection, std::string_view bytes) = 0;
-    /// There may be something to read that nobody will wake us for.
+    /// There may be something to read: worth a receive().
     virtual bool has_unread() = 0;
     /// Tells the poller what to wake us for.
     virtual void set_interest(bool in, bool out) = 0;

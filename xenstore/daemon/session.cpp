@@ -35,7 +35,8 @@ bool Session::pump()
         return false;
     const bool accepts = server_.accepts_requests(connection_);
     link_->set_interest(accepts, !connection_.output.empty());
-    return accepts && may_have_more;
+    // It may have had too many replies to read until a moment ago.
+    return accepts && (may_have_more || has_more());
 }
 
 /// @return whether there may be another request of which nobody will tell us
@@ -49,7 +50,12 @@ bool Session::serve_next()
     journal_.append(Journal::Kind::request, connection_.id);
     log_.access("IN", connection_.id, name_of(request->type), request->payload);
     serve(*request);
-    return !assembler_.buffered().empty() || link_->has_unread();
+    return has_more();
+}
+
+bool Session::has_more() const
+{
+    return assembler_.wanted() == 0 || link_->has_unread();
 }
 
 void Session::serve(const Message& request)
@@ -110,6 +116,8 @@ std::optional<Message> Session::next_request()
         }
         if (std::optional<Message> message = next.take())
             return message;
+        if (!link_->has_unread())
+            return std::nullopt;
         const std::optional<std::string_view> got = link_->receive(journal_, connection_.id, assembler_.wanted());
         if (!got) {
             fail(Link::Fault::bad_indices, "its request ring has impossible indices, or it hung up");

@@ -48,6 +48,7 @@ public:
 
 private:
     bool serve_next();
+    bool has_more() const;
     void serve(const Message& request);
     void flush();
     void log_output(std::string_view bytes);

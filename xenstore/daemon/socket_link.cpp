@@ -11,7 +11,10 @@ namespace xylem::xenstore {
 
 SocketLink::SocketLink(EventLoop& loop, int fd, std::function<void()> wake) : loop_(loop), fd_(fd), interest_(EPOLLIN)
 {
-    loop_.add(fd_, interest_, [wake = std::move(wake)](unsigned) { wake(); });
+    loop_.add(fd_, interest_, [this, wake = std::move(wake)](unsigned) {
+        has_unread_ = true;
+        wake();
+    });
 }
 
 SocketLink::~SocketLink()
@@ -25,6 +28,7 @@ std::optional<std::string_view> SocketLink::receive(Journal& journal, u32 connec
     constexpr std::size_t most = sizeof(abi::io::XsMessageHeader) + abi::io::xenstore_payload_max;
     for (;;) {
         const std::ptrdiff_t got = journal.receive(fd_, connection, most);
+        has_unread_ = got == std::ptrdiff_t{most}; // less than there was room for is all there was
         if (got > 0)
             return journal.received(static_cast<std::size_t>(got));
         if (got < 0 && errno == EAGAIN)

@@ -14,7 +14,7 @@ public:
 
     std::optional<std::string_view> receive(Journal& journal, u32 connection, std::size_t wanted) override;
     std::optional<std::size_t> send(Journal& journal, u32 connection, std::string_view bytes) override;
-    bool has_unread() override { return false; }
+    bool has_unread() override { return has_unread_; }
     void set_interest(bool in, bool out) override;
     void report(Fault) override {}
 
@@ -22,6 +22,7 @@ private:
     EventLoop& loop_;
     int fd_;
     unsigned interest_;
+    bool has_unread_ = true; ///< as far as we were told
 };
 
 }

@@ -138,6 +138,8 @@ Result<std::optional<Message>> Assembler::next()
 std::size_t Assembler::wanted() const
 {
     const std::optional<XsMessageHeader> head = header();
+    if (head && head->len > abi::io::xenstore_payload_max)
+        return 0;
     const std::size_t whole = sizeof(XsMessageHeader) + (head ? head->len : 0);
     return whole > buffered().size() ? whole - buffered().size() : 0;
 }

@@ -21,7 +21,11 @@ public:
         introduce(1);
         journal.set_state("");
         session = std::make_unique<Session>(server, connection("1"), Session::Peer::domain, journal, log);
-        auto link = std::make_unique<RingLink>(page, session->progress(), [this] { ++notifications; });
+        auto link = std::make_unique<RingLink>(page, session->progress(), [this] {
+            ++notifications;
+            if (on_notification)
+                on_notification();
+        });
         ring = link.get();
         ring->start_anew();
         session->attach(std::move(link));
@@ -55,6 +59,7 @@ public:
     Journal journal{memory};
     std::unique_ptr<Session> session;
     int notifications = 0;
+    std::function<void()> on_notification;
 };
 
 TEST_F(RingTest, ARequestIsAnsweredAndBothSidesAreTold)
@@ -131,6 +136,25 @@ TEST_F(RingTest, AGuestThatDoesNotReadIsNotServedFurther)
         pump_until_quiet();
     }
     EXPECT_EQ(replies % encode({Type::read, 5, 0, "some value"}).size(), 0U);
+}
+
+// It begins to read at the moment at which it has left so much unread that nothing more of it is taken: what it has asked
+// before is served, though nobody wakes us for that.
+TEST_F(RingTest, AGuestThatReadsAgainIsServedAtOnce)
+{
+    ask("a", 0, Type::write, "/open|" + std::string(1000, 'v'));
+    constexpr std::size_t requests = 40;
+    for (std::size_t i = 0; i < requests; ++i)
+        put(encode({Type::read, 5, 0, wire("/open|")}));
+    std::size_t read = 0;
+    bool is_reading = false;
+    on_notification = [&] {
+        is_reading |= connection("1").output.replies() + 1 >= Limits().outstanding;
+        if (is_reading)
+            read += take().size();
+    };
+    pump_until_quiet();
+    EXPECT_EQ(read, requests * (sizeof(XsMessageHeader) + 1000));
 }
 
 TEST_F(RingTest, AReconnectBeginsAnew)
