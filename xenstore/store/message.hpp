@@ -48,8 +48,8 @@ public:
     /// A whole message, taken off the stream; nothing yet if it is incomplete.
     /// @return TooBig  its header announces more than the protocol permits: the stream is lost
     Result<std::optional<Message>> next();
-    /// Bytes missing before next() says more than that it is incomplete, as far as is known: never more than the message
-    /// needs.
+    /// Bytes missing before next() says more than that it is incomplete, as far as is known: never more than the
+    /// message needs.
     std::size_t wanted() const;
     std::string_view buffered() const { return std::string_view(bytes_).substr(start_); }
     void clear();

@@ -138,8 +138,8 @@ TEST_F(RingTest, AGuestThatDoesNotReadIsNotServedFurther)
     EXPECT_EQ(replies % encode({Type::read, 5, 0, "some value"}).size(), 0U);
 }
 
-// It begins to read at the moment at which it has left so much unread that nothing more of it is taken: what it has asked
-// before is served, though nobody wakes us for that.
+// It begins to read at the moment at which it has left so much unread that nothing more of it is taken: what it has
+// asked before is served, though nobody wakes us for that.
 TEST_F(RingTest, AGuestThatReadsAgainIsServedAtOnce)
 {
     ask("a", 0, Type::write, "/open|" + std::string(1000, 'v'));
