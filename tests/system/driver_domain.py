@@ -7,6 +7,7 @@ the driver domain's /dev/xvda, its interface joins a bridge there, of which the 
 from pathlib import Path
 
 from tests.collect import dom0_state
+from tests.collect.guest_script import UNTIL_SO
 from tests.collect.outcome import check
 from tests.collect.script import run_script
 from tests.collect.squares import OUR_TOOLS
@@ -16,15 +17,7 @@ from tools.run.machine import Machine
 DRIVER_DOMAIN = Path("build/domu/driver-domain.img")
 
 # Fetched over the interface that the driver domain serves. Says on the console what comes and goes, and once a disk gives errors.
-GUEST = """\
-until_so() {
-    tries=0
-    until "$@"; do
-        tries=$((tries + 1))
-        [ $tries -lt 600 ] || { echo "GAVE-UP waiting for $*"; exit 1; }
-        sleep 0.2
-    done
-}
+GUEST = UNTIL_SO + """\
 reads() { # whether the disk gives a block that is in no cache
     echo 3 > /proc/sys/vm/drop_caches
     block=$(((block + 1) % 2048))

@@ -1,6 +1,7 @@
 """Linux's own backends beside ours: each serves the disks and interfaces of one guest that are its own, and nothing is left of either."""
 
 from tests.collect import dom0_state
+from tests.collect.guest_script import UNTIL_SO
 from tests.collect.outcome import check
 from tests.collect.script import run_script
 from tests.collect.squares import OUR_TOOLS
@@ -8,15 +9,7 @@ from tests.collect.system import system_test
 from tools.run.machine import Machine
 
 # Fetched over our interface, eth0; the other is eth1.
-GUEST = """\
-until_so() {
-    tries=0
-    until "$@"; do
-        tries=$((tries + 1))
-        [ $tries -lt 300 ] || { echo "GAVE-UP waiting for $*"; exit 1; }
-        sleep 0.2
-    done
-}
+GUEST = UNTIL_SO + """\
 until_so [ -b /dev/xvdb ]
 echo "XVDB $(sha256sum < /dev/xvdb | cut -d' ' -f1)"
 echo "written for Linux" | dd of=/dev/xvdb bs=512 count=1 conv=sync,fsync 2> /dev/null
