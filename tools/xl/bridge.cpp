@@ -4,6 +4,7 @@
 #include "dom0/lib/fd.hpp"
 #include "dom0/lib/routed_interface.hpp"
 #include "tools/xl/failure.hpp"
+#include "tools/xl/linux_backend.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -95,7 +96,7 @@ bool wait_for_interface(const std::string& name)
 bool set_up_linux_vif(DomId guest, u32 number, const std::function<std::string(const char* name)>& node)
 {
     const std::string name = fmt::format("vif{}.{}", guest.value, number);
-    if (access("/sys/bus/xen-backend/drivers/vif", F_OK) != 0 || !wait_for_interface(name))
+    if (!linux_driver_is_loaded("vif") || !wait_for_interface(name))
         return false;
     const std::string wanted = node("vifname");
     const std::string final_name = wanted.empty() ? name : wanted;

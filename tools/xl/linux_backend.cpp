@@ -36,11 +36,6 @@ std::string folder_of(const std::string& kind)
     return bus + "/drivers/" + kind;
 }
 
-bool is_loaded(const std::string& kind)
-{
-    return access(folder_of(kind).c_str(), F_OK) == 0;
-}
-
 bool bus_probes()
 {
     char answer = '1';
@@ -74,19 +69,19 @@ void run_modprobe(const char* module)
 
 void load(const LinuxDriver& driver)
 {
-    if (is_loaded(driver.kind))
+    if (linux_driver_is_loaded(driver.kind))
         return;
     if (access(bus.c_str(), F_OK) != 0)
         fail("this kernel has no backends of its own: there is no {}", bus);
     for (const LinuxDriver& other : drivers)
-        if (is_loaded(other.kind) && bus_probes())
+        if (linux_driver_is_loaded(other.kind) && bus_probes())
             fail("the module {} cannot be loaded now: with {}, which takes up all that it finds, it would take what "
                  "others serve",
                  driver.module, other.module);
     if (const int error = write_to(bus + "/drivers_autoprobe", "0"))
         fail("cannot write {}/drivers_autoprobe: {}", bus, std::strerror(error));
     run_modprobe(driver.module);
-    if (!is_loaded(driver.kind))
+    if (!linux_driver_is_loaded(driver.kind))
         fail("this kernel has no driver for it: the module {} does not load", driver.module);
 }
 
@@ -103,9 +98,14 @@ void wait_for(const std::string& device)
 
 }
 
+bool linux_driver_is_loaded(const std::string& kind)
+{
+    return access(folder_of(kind).c_str(), F_OK) == 0;
+}
+
 bool linux_takes_all(const std::string& kind)
 {
-    return is_loaded(kind) && bus_probes();
+    return linux_driver_is_loaded(kind) && bus_probes();
 }
 
 void bind_to_linux(const std::string& kind, DomId guest, u32 number)

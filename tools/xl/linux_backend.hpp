@@ -14,7 +14,9 @@
 
 namespace xylem::xl {
 
-/// Whether Linux's backend takes up all devices of this kind ("vbd", "vif"), marked or not.
+/// Whether Linux's backend for this kind ("vbd", "vif") is there.
+bool linux_driver_is_loaded(const std::string& kind);
+/// Whether Linux's backend takes up all devices of this kind, marked or not.
 bool linux_takes_all(const std::string& kind);
 
 /// Has Linux's backend take up a device of this domain, whose folder is in the store; loads the driver if need be. May

@@ -4,6 +4,7 @@
 #include "hypervisor/base/types.hpp"
 
 #include <cstring>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -35,7 +36,8 @@ std::string child_of(std::string_view parent, std::string_view name);
 bool is_within(std::string_view path, std::string_view ancestor);
 
 /// Tells a name from most others of its directory by its size and its ends: within few instructions, for this is done a
-/// hundred times in a transaction. Who chooses names that it does not tell apart gains nothing: see Children.
+/// hundred times in a transaction. For Children alone, who look at all names anyway: in a hash table, names that it
+/// does not tell apart would make one long list.
 inline u32 hash_of_name(std::string_view name)
 {
     const std::size_t size = name.size();
@@ -57,10 +59,10 @@ inline u32 hash_of_name(std::string_view name)
     const u64 hash = (first ^ size) * 0x9E3779B97F4A7C15 + last * 0xC2B2AE3D27D4EB4F;
     return static_cast<u32>(hash >> 32);
 }
-/// The same for hash tables.
+/// Of names and paths in hash tables, which are found by views.
 struct NameHash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view name) const { return hash_of_name(name); }
+    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
 };
 
 /// Takes the first component off `rest` and returns it; empty at the end. "/" has no component.
