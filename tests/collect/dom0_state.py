@@ -2,15 +2,20 @@
 
 from pathlib import Path
 
-# For a script in dom0: /rig/dom0-state > FILE, and later `as_before FILE WHAT`.
+# For a script in dom0: /rig/dom0-state > FILE, and later `as_before FILE WHAT`, with another comparison if need be.
 AS_BEFORE = """\
 state() { # FILE: whether it is as in that
     /rig/dom0-state > /run/state
     cmp -s /run/state "$1"
 }
 
-as_before() { # FILE WHAT: backends let go of the last when they learn of the end
-    wait_until 20 state "$1" || { diff "$1" /run/state; expect "what is left after $2" nothing "the above"; }
+but_for_pages() { # FILE: the same, whatever the number of free pages
+    /rig/dom0-state > /run/state
+    [ "$(grep -v '^free pages' /run/state)" = "$(grep -v '^free pages' "$1")" ]
+}
+
+as_before() { # FILE WHAT [COMPARISON]: backends let go of the last when they learn of the end
+    wait_until 20 "${3:-state}" "$1" || { diff "$1" /run/state; expect "what is left after $2" nothing "the above"; }
 }
 """
 

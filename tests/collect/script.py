@@ -3,8 +3,19 @@
 from tests.collect.outcome import Failure
 from tools.run.boot import RC_LOCAL
 
+WAIT_UNTIL = """\
+wait_until() { # SECONDS COMMAND...
+    deadline=$(($(cut -d. -f1 /proc/uptime) + $1))
+    shift
+    until "$@"; do
+        [ "$(cut -d. -f1 /proc/uptime)" -lt $deadline ] || return 1
+        sleep 0.3
+    done
+}
+"""
+
 # Loaded before each script. `step` names what is being done; a script stops at the first command that fails.
-PRELUDE = """\
+PRELUDE = WAIT_UNTIL + """\
 set -eu
 trap 'status=$?; [ $status = 0 ] || echo "SCRIPT-FAILED while: $doing (status $status)"' EXIT
 doing=starting
@@ -27,15 +38,6 @@ refused() { # WORDS COMMAND...: it fails, and says that
 
 console_of() {
     tr -d '\\r' < "/var/log/xen/console/guest-$1.log"
-}
-
-wait_until() { # SECONDS COMMAND...
-    deadline=$(($(cut -d. -f1 /proc/uptime) + $1))
-    shift
-    until "$@"; do
-        [ "$(cut -d. -f1 /proc/uptime)" -lt $deadline ] || return 1
-        sleep 0.3
-    done
 }
 
 guest_says() { # DOMAIN LINE

@@ -10,15 +10,15 @@ from tools.run.machine import Machine
 
 # Fetched over our interface, eth0; the other is eth1.
 GUEST = UNTIL_SO + """\
-until_so [ -b /dev/xvdb ]
+until_so 60 [ -b /dev/xvdb ]
 echo "XVDB $(sha256sum < /dev/xvdb | cut -d' ' -f1)"
 echo "written for Linux" | dd of=/dev/xvdb bs=512 count=1 conv=sync,fsync 2> /dev/null
-until_so [ -d /sys/class/net/eth1 ]
+until_so 60 [ -d /sys/class/net/eth1 ]
 ip address add 10.9.7.2/24 dev eth1
 ip link set eth1 up
-until_so ping -c 1 -W 2 10.9.7.1
+until_so 60 ping -c 1 -W 2 10.9.7.1
 echo ETH1-ANSWERED
-until_so [ -b /dev/xvdc ]
+until_so 60 [ -b /dev/xvdc ]
 echo "XVDC $(sha256sum < /dev/xvdc | cut -d' ' -f1)"
 """
 

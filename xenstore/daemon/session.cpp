@@ -35,8 +35,7 @@ bool Session::pump()
         return false;
     const bool accepts = server_.accepts_requests(connection_);
     link_->set_interest(accepts, !connection_.output.empty());
-    // It may have had too many replies to read until a moment ago.
-    return accepts && (may_have_more || has_more());
+    return accepts && has_more(); // also where it had too many replies to read until a moment ago
 }
 
 /// @return whether there may be another request of which nobody will tell us

@@ -18,8 +18,7 @@ void Saver::node(NodeRef& node)
     if (number != follows)
         return;
     Node& it = node.owned(); // we only read
-    std::string name = it.name;
-    archive(*this, name);
+    archive(*this, it.name);
     archive(*this, it.value);
     archive(*this, it.permissions);
     archive(*this, it.generation);
@@ -38,9 +37,8 @@ void Loader::node(NodeRef& node)
         node = number == is_null ? nullptr : nodes_.at(number);
         return;
     }
-    std::string name;
-    archive(*this, name);
-    const NodeRef made(new Node(std::move(name)));
+    const NodeRef made(new Node);
+    archive(*this, made.owned().name);
     archive(*this, made.owned().value);
     archive(*this, made.owned().permissions);
     archive(*this, made.owned().generation);

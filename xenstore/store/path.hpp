@@ -3,7 +3,6 @@
 
 #include "hypervisor/base/types.hpp"
 
-#include <cstring>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -35,30 +34,6 @@ std::string child_of(std::string_view parent, std::string_view name);
 /// `path` is `ancestor` or lies below it.
 bool is_within(std::string_view path, std::string_view ancestor);
 
-/// Tells a name from most others of its directory by its size and its ends: within few instructions, for this is done a
-/// hundred times in a transaction. For Children alone, who look at all names anyway: in a hash table, names that it
-/// does not tell apart would make one long list.
-inline u32 hash_of_name(std::string_view name)
-{
-    const std::size_t size = name.size();
-    const auto load = [&]<typename Word>(std::size_t at, Word word) {
-        std::memcpy(&word, name.data() + at, sizeof word);
-        return u64{word};
-    };
-    u64 first = 0, last = 0;
-    if (size >= sizeof(u64)) {
-        first = load(0, u64{});
-        last = load(size - sizeof(u64), u64{});
-    } else if (size >= sizeof(u32)) {
-        first = load(0, u32{});
-        last = load(size - sizeof(u32), u32{});
-    } else if (size > 0) {
-        first = load(0, u8{});
-        last = load(size / 2, u8{}) | load(size - 1, u8{}) << 8;
-    }
-    const u64 hash = (first ^ size) * 0x9E3779B97F4A7C15 + last * 0xC2B2AE3D27D4EB4F;
-    return static_cast<u32>(hash >> 32);
-}
 /// Of names and paths in hash tables, which are found by views.
 struct NameHash {
     using is_transparent = void;

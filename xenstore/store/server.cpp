@@ -181,7 +181,7 @@ Result<> Server::change(Request& request, std::vector<Change> changes, std::stri
     std::vector<Event> events;
     for (const Change& step : changes) {
         draft.apply(step, ++generation_);
-        if (step.path == event_path && watches_.has_any_near(step.path))
+        if (step.path == event_path)
             events.push_back({step.path, node_at(step.path), step.kind == Change::Kind::remove});
     }
     TRY(check_limits(request, draft, changes));

@@ -62,6 +62,7 @@ void Transaction::change(std::vector<Change> changes, std::string_view event_pat
 {
     if (const std::size_t needed = log_.size() + changes.size(); needed > log_.capacity())
         log_.reserve(std::max(needed, 2 * log_.capacity()));
+    // One change is all or nothing by itself; several are made to a copy.
     if (changes.size() == 1) {
         draft_.apply(changes.front(), ++generation);
     } else {

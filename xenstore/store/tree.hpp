@@ -83,9 +83,7 @@ struct OwnerCount {
 };
 
 struct Node : OwnerCount {
-    explicit Node(std::string its_name) : name(std::move(its_name)) {}
-
-    const std::string name;
+    std::string name;
     u64 generation = 0; ///< of the last change to value, permissions or the list of children; never used twice
     std::string value;
     Permissions permissions;
